@@ -1,0 +1,1 @@
+//! Coherent carts on Redis: one primary, N read replicas.

@@ -1,0 +1,1 @@
+//! What a cache of carts must do, and the in-process implementation.

@@ -1,0 +1,1 @@
+//! The cache-aside cart service: embeddable, knows traits only.

@@ -1,0 +1,1 @@
+//! A model of the coherence protocol and of the gate, explored exhaustively.

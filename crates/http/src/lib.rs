@@ -1,0 +1,1 @@
+//! The actix-web adapter: routes, problem+json, OpenAPI.

@@ -1,0 +1,1 @@
+//! What a store of carts must do. Names no driver.

@@ -1,0 +1,1 @@
+//! Private PostgreSQL, Redis topologies and a TCP proxy for tests.
