@@ -1,1 +1,21 @@
 //! What a store of carts must do. Names no driver.
+//!
+//! A store keeps the truth. It offers intents, each of which is one transaction ([`CartStore::execute_batch`]), so
+//! that no transaction object crosses this boundary. The implementations are `cartwright-storage-postgres` and
+//! `cartwright-storage-sqlite`; both pass the suite in `cartwright-storage-tests`.
+
+mod carts;
+mod catalog;
+mod error;
+mod gate;
+
+pub use carts::{
+    Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, IdempotencyClaim, Outcome,
+};
+pub use catalog::CatalogStore;
+pub use error::StorageError;
+pub use gate::GateStore;
+
+/// Everything the cart service needs of a store.
+pub trait Store: CartStore + GateStore + CatalogStore {}
+impl<T: CartStore + GateStore + CatalogStore> Store for T {}
