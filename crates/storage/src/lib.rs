@@ -6,6 +6,7 @@
 
 mod carts;
 mod catalog;
+mod decide;
 mod error;
 mod gate;
 
@@ -13,9 +14,10 @@ pub use carts::{
     Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, IdempotencyClaim, Outcome,
 };
 pub use catalog::CatalogStore;
+pub use decide::{CartChange, Decided, KEY_LIFETIME, KeyState, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
 
 /// Everything the cart service needs of a store.
-pub trait Store: CartStore + GateStore + CatalogStore {}
-impl<T: CartStore + GateStore + CatalogStore> Store for T {}
+pub trait Store: CartStore + GateStore + CatalogStore + std::fmt::Debug {}
+impl<T: CartStore + GateStore + CatalogStore + std::fmt::Debug> Store for T {}
