@@ -1,1 +1,89 @@
 //! One conformance suite for every store.
+//!
+//! [`rules`] has one async function for each rule of the contract in `cartwright-storage`; each gets a fresh, empty,
+//! migrated store. [`conformance!`] turns all of them into tests of one store:
+//!
+//! ```ignore
+//! async fn fresh() -> (SqliteStore, TempDir) { … }
+//! cartwright_storage_tests::conformance!(fresh);
+//! ```
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a library of tests: to panic is how it reports"
+)]
+
+mod fences;
+mod kit;
+mod model;
+pub mod rules;
+
+pub use fences::{BlockingFence, RecordingFence};
+pub use kit::{Kit, add, add_unlisted, claimed, clear, merge, owner, product, remove, request, set};
+
+/// Makes one `#[tokio::test]` of each rule.
+///
+/// `$fresh` is an `async fn() -> (impl Store, guard)`: a fresh, empty, migrated store, and whatever must live as long
+/// as it (a temporary folder, say). The calling crate needs `tokio` with `macros` and `rt-multi-thread`, and
+/// `cartwright-storage`.
+#[macro_export]
+macro_rules! conformance {
+    ($fresh:path) => {
+        $crate::conformance!(@of $fresh:
+            a_cart_nobody_wrote_to_is_empty_and_stays_unwritten,
+            add_makes_and_accumulates_a_line,
+            set_remove_and_clear,
+            merge_moves_lines_and_reports,
+            a_refused_merge_loses_nothing,
+            lines_times_and_order_survive_a_reload,
+            every_legal_id_and_name_is_kept_exactly,
+            the_largest_values_are_kept_exactly,
+            a_full_cart_takes_no_more_lines,
+            a_line_takes_no_more_than_a_thousand_units,
+            a_cart_has_one_currency,
+            random_batches_agree_with_the_domain,
+            the_catalogue_decides_name_and_price,
+            unlisted_products_need_the_policy_and_data,
+            listings_are_counted_and_replaced,
+            a_rule_fails_alone_and_sees_what_came_before,
+            expected_versions_are_checked,
+            versions_only_grow_and_count_changes,
+            an_empty_batch_is_nothing,
+            what_changes_nothing_is_not_written,
+            the_fence_is_raised_once_with_exactly_the_changing_carts,
+            the_fence_sees_the_gate_of_the_database,
+            a_refused_fence_leaves_nothing_behind,
+            a_batch_that_is_dropped_leaves_nothing_behind,
+            a_key_replays_its_first_answer,
+            a_key_with_another_payload_is_refused,
+            two_equal_keys_in_a_batch_and_other_principals,
+            refusals_are_not_kept,
+            keys_expire_after_a_day,
+            old_keys_are_forgotten_in_portions,
+            a_merge_with_a_key_happens_once,
+            one_key_in_concurrent_batches_takes_effect_once,
+            keys_are_any_text,
+            load_answers_each_owner_in_order,
+            a_fill_of_a_quiet_cart_is_locked,
+            a_fill_never_waits_for_a_batch,
+            a_fill_shows_what_was_acknowledged,
+            concurrent_adds_to_one_cart_all_count,
+            crossing_merges_lose_and_invent_nothing,
+            a_new_gate_is_closed,
+            the_gate_opens_and_closes_once_per_epoch,
+            concurrent_closings_count_once,
+            quick_closings_pause_longer,
+            replicas_change_by_compare_and_set,
+            ping_answers,
+        );
+    };
+    (@of $fresh:path: $($rule:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $rule() {
+            let (store, guard) = $fresh().await;
+            $crate::rules::$rule($crate::Kit::new(store)).await;
+            drop(guard);
+        }
+    )*};
+}

@@ -1,0 +1,21 @@
+//! The rules, one function each. A rule panics when the store breaks it.
+
+mod batches;
+mod carts;
+mod catalog;
+mod concurrency;
+mod fence;
+mod gate;
+mod keys;
+mod limits;
+mod reads;
+
+pub use batches::*;
+pub use carts::*;
+pub use catalog::*;
+pub use concurrency::*;
+pub use fence::*;
+pub use gate::*;
+pub use keys::*;
+pub use limits::*;
+pub use reads::*;
