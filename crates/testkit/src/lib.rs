@@ -1,35 +1,51 @@
-//! Private PostgreSQL, Redis topologies and a TCP proxy for tests.
+//! Real servers for tests: private PostgreSQL clusters, Redis topologies, any server binary, and a TCP
+//! proxy that disturbs the line between them.
 //!
-//! Public interface (signatures; the modules carry the documentation):
+//! | To | use |
+//! | --- | --- |
+//! | get a database | [`Postgres::shared`] and [`Postgres::fresh_database_with`] |
+//! | crash a database | [`Postgres::builder`] with `durable(true)`, then [`Postgres::kill`] |
+//! | get a cache, crash it, roll it back | [`RedisServer`], [`RedisTopology`] |
+//! | lose, delay and cut traffic | [`ChaosProxy`] |
+//! | run our own server | [`ServerProcess`] |
+//! | speak TLS | [`TlsFiles`] |
+//! | wait | [`eventually`], [`eventually_some`] |
 //!
-//! ```text
-//! Error                                   thiserror enum; constructors return Result<_, Error>, operations panic with a message
+//! Everything works as root and as an ordinary user, on ports and in folders of its own, beside other
+//! test processes and beside servers on the usual ports.
 //!
-//! Postgres::shared() -> &'static Postgres                 one cluster per test process
-//! Postgres::start() -> Result<Postgres, Error>            blocking, also fine inside async tests
-//! Postgres::builder().durable(bool).tls(&TlsFiles).setting(name, value).start()
-//!   .url(db) -> String     .port() -> u16     .pid() -> u32     .socket_dir() -> &Path   .log() -> String
-//!   async .fresh_database() -> String (URL)   async .fresh_database_from(template) -> String
-//!   async .fresh_database_with(key, |url| async { migrate }) -> String     migrates a template once, then copies it
-//!   .stop_fast() .stop_immediate() .kill() .restart() .pause() .resume()   same port, blocking, &self
+//! **Invariant:** nothing outlives the test process. A panic, a `process::exit` and a SIGKILL all end
+//! the servers and remove their folders, because each server has a watchdog that notices the end of the
+//! process it was started by. Servers kept in a `static` are therefore fine.
 //!
-//! RedisServer::start() -> Result<RedisServer, Error>
-//! RedisServer::builder().port(u16).password(s).acl(line).appendonly(bool).setting(k, v).tls(&TlsFiles)
-//!                       .replica_of(host, port).start()
-//!   .port() .url() .pid() .log() .pause() .resume() .kill() .restart()
-//!   .save_dump() .restore_dump() .promote() .replica_of(host, port) .wait_online(deadline)
-//!   async .command(&["SET", "k", "v"]) -> RedisResult<redis::Value>     async .query::<T>(&[..]) -> T
-//! RedisTopology::start(n) -> Result<RedisTopology, Error>;  RedisTopology::start_with(builder, n)
-//!   .primary: RedisServer   .replicas: Vec<RedisServer>   .wait_online(deadline)
+//! The programs come from the system: `apt-get install postgresql redis-server`, or
+//! `crates/testkit/install-deps.sh`, which starts no service.
 //!
-//! ChaosProxy::start(target: SocketAddr) -> ChaosProxy
-//!   .addr() .port() .set(Mode) .mode() .connections()
-//! Mode::{Pass, Latency(Duration), Cut, BlackHole, Stall, OneWay, Slow { bytes_per_second }}
-//!
-//! TlsFiles::generate(&["localhost"]) -> TlsFiles { cert, key, ca }     paths of PEM files, always valid for 127.0.0.1
-//! ports::free_port() -> u16
-//! async eventually(deadline, || async { cond })         async eventually_some(deadline, || async { Option<T> }) -> T
-//! ServerProcess::builder(path).arg(..).args(..).env(k, v).current_dir(d).start() -> Result<ServerProcess, Error>
-//!   .wait_ready("tcp://127.0.0.1:1" | "http://127.0.0.1:1/health", deadline)
-//!   .pause() .resume() .kill() .terminate() .pid() .log() .peak_rss_kb() .is_running() .wait_exit(deadline)
-//! ```
+//! Constructors return an [`Error`]. Operations on what was started panic with a message, for a test
+//! has no better use for their failure.
+
+#![expect(
+    clippy::expect_used,
+    reason = "only tests depend on this crate, and a test that cannot go on should say so and end"
+)]
+
+mod error;
+mod home;
+pub mod locate;
+pub mod ports;
+mod postgres;
+mod process;
+mod procfs;
+mod proxy;
+mod redis_server;
+mod supervise;
+mod tls;
+mod wait;
+
+pub use self::error::Error;
+pub use self::postgres::{Postgres, PostgresBuilder};
+pub use self::process::{ServerProcess, ServerProcessBuilder};
+pub use self::proxy::{ChaosProxy, Mode};
+pub use self::redis_server::{RedisBuilder, RedisServer, RedisTopology};
+pub use self::tls::TlsFiles;
+pub use self::wait::{eventually, eventually_some};

@@ -1,0 +1,14 @@
+//! What the test kit promises, against real servers.
+
+mod lifetime;
+mod postgres;
+mod process;
+mod proxy;
+mod redis_servers;
+mod tls;
+mod waiting;
+
+use std::time::Duration;
+
+/// Long enough for a busy machine; nothing waits that long when all is well.
+const PATIENCE: Duration = Duration::from_secs(30);
