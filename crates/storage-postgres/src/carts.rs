@@ -1,0 +1,255 @@
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
+
+use async_trait::async_trait;
+use cartwright_domain::{Cart, Clock, Gate, OwnerId, ProductId};
+use cartwright_storage::{
+    BatchPolicy, CartRequest, CartStore, Fence, FillRead, IdempotencyClaim, KEY_LIFETIME, KeyState, Loaded,
+    Outcome, StorageError, decide,
+};
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::join;
+use metrics::histogram;
+
+use crate::{
+    lock_keys, read,
+    sql::{
+        CartRow, ForgetKeys, GateRow, KeyRow, ListingRow, LoadCarts, LoadKeys, LoadListings, LockCarts,
+        ReadGate, TryLockCartsShared, TryLockKeys,
+    },
+    store::PostgresStore,
+    transaction::{Failure, Transaction},
+    write::Write,
+};
+
+#[async_trait]
+impl CartStore for PostgresStore {
+    async fn execute_batch(
+        &self,
+        requests: &[CartRequest],
+        policy: &BatchPolicy,
+        fence: &dyn Fence,
+    ) -> Result<Vec<Outcome>, StorageError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let outcomes = self.in_time(self.batch(requests, policy, fence)).await;
+        histogram!("cartwright_store_batch_seconds").record(started.elapsed());
+        histogram!("cartwright_store_batch_requests")
+            .record(u32::try_from(requests.len()).unwrap_or(u32::MAX));
+        outcomes
+    }
+
+    async fn load(&self, owners: &[OwnerId]) -> Result<Vec<Cart>, StorageError> {
+        if owners.is_empty() {
+            return Ok(Vec::new());
+        }
+        let distinct = distinct(owners);
+        let statement = LoadCarts { owners: texts(&distinct) };
+        let rows = self.run(async |connection| statement.load(connection).await).await?;
+        Ok(in_order(owners, &read::carts(&distinct, rows)?))
+    }
+
+    async fn load_for_fill(&self, owners: &[OwnerId]) -> Result<Vec<FillRead>, StorageError> {
+        if owners.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.in_time(self.fill(owners)).await
+    }
+
+    async fn forget_old_keys(&self, clock: &dyn Clock, limit: u32) -> Result<u64, StorageError> {
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let statement = ForgetKeys { expired: clock.now() - KEY_LIFETIME, limit };
+        let forgotten = self.run(async |connection| statement.execute(connection).await).await?;
+        Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+    }
+
+    async fn ping(&self) -> Result<(), StorageError> {
+        match self.pending_migrations().await?.as_slice() {
+            [] => Ok(()),
+            missing => Err(StorageError::unexpected(format!(
+                "the database lacks the migrations {}",
+                missing.join(", ")
+            ))),
+        }
+    }
+}
+
+impl PostgresStore {
+    async fn batch(
+        &self,
+        requests: &[CartRequest],
+        policy: &BatchPolicy,
+        fence: &dyn Fence,
+    ) -> Result<Vec<Outcome>, StorageError> {
+        let names = Names::of(requests);
+        let transaction = self.transaction().await?;
+        match carry_out(&transaction, &names, requests, policy, fence).await {
+            Ok(outcomes) => transaction.commit().await.map(|()| outcomes),
+            Err(failure) => Err(transaction.roll_back(failure).await),
+        }
+    }
+
+    async fn transaction(&self) -> Result<Transaction<'_>, StorageError> {
+        Transaction::new(self.connection().await?).map_err(|error| StorageError::Unavailable(Box::new(error)))
+    }
+
+    /// One round trip: all of it is pipelined, `COMMIT` too.
+    async fn fill(&self, owners: &[OwnerId]) -> Result<Vec<FillRead>, StorageError> {
+        let distinct = distinct(owners);
+        let keys: Vec<i64> = distinct.iter().map(|owner| lock_keys::cart(owner)).collect();
+        let transaction = self.transaction().await?;
+        let (begun, busy, rows, committed) = join!(
+            transaction.begin(),
+            TryLockCartsShared { keys }.load::<(i64,)>(&mut transaction.pipe()),
+            LoadCarts { owners: texts(&distinct) }.load::<CartRow>(&mut transaction.pipe()),
+            async { transaction.pipe().batch_execute("COMMIT").await },
+        );
+        let read = begun.and(busy).and_then(|busy| committed.and(rows.map(|rows| (busy, rows))));
+        let (busy, rows) = match read {
+            Ok(read) => read,
+            Err(error) => return Err(transaction.roll_back(error.into()).await),
+        };
+        transaction.committed().map_err(|error| StorageError::Unavailable(Box::new(error)))?;
+        let busy: HashSet<&OwnerId> =
+            busy.iter().map(|(at,)| read::at(&distinct, *at).copied()).collect::<Result<_, _>>()?;
+        let carts = in_order(owners, &read::carts(&distinct, rows)?);
+        Ok(carts.into_iter().map(|cart| FillRead { locked: !busy.contains(cart.owner()), cart }).collect())
+    }
+}
+
+/// What a batch names, each once.
+struct Names<'a> {
+    owners: Vec<&'a OwnerId>,
+    /// Of the owners, sorted.
+    locks: Vec<i64>,
+    products: Vec<&'a ProductId>,
+    claims: Vec<&'a IdempotencyClaim>,
+    /// The position of each claim's request.
+    claimants: Vec<usize>,
+}
+
+impl<'a> Names<'a> {
+    fn of(requests: &'a [CartRequest]) -> Self {
+        let owners = distinct(requests.iter().flat_map(CartRequest::carts));
+        let mut locks: Vec<i64> = owners.iter().map(|owner| lock_keys::cart(owner)).collect();
+        locks.sort_unstable();
+        locks.dedup();
+        let products = distinct(requests.iter().filter_map(|request| request.command.needs_listing()));
+        let claims =
+            requests.iter().enumerate().filter_map(|(at, request)| Some((request.claim.as_ref()?, at)));
+        let (claims, claimants) = claims.unzip();
+        Self { owners, locks, products, claims, claimants }
+    }
+}
+
+/// What was read under the locks.
+struct UnderLocks {
+    gate: Vec<GateRow>,
+    carts: Vec<CartRow>,
+    listings: Vec<ListingRow>,
+    /// Positions of claims that somebody else holds, from 1.
+    busy: Vec<(i64,)>,
+    keys: Vec<KeyRow>,
+}
+
+async fn carry_out(
+    transaction: &Transaction<'_>,
+    names: &Names<'_>,
+    requests: &[CartRequest],
+    policy: &BatchPolicy,
+    fence: &dyn Fence,
+) -> Result<Vec<Outcome>, Failure> {
+    let read = lock_and_read(transaction, names).await?;
+    // Asked under the locks, so that the times of a cart's changes are in the order of its versions.
+    let now = policy.clock.now();
+    let (gate, loaded) = values(names, read, now)?;
+    let decided = decide(requests, loaded, policy, now);
+    if decided.is_empty() {
+        return Ok(decided.outcomes);
+    }
+    let changing = decided.changing();
+    let write = Write::new(&decided, requests, now)?;
+    let raise = async { if changing.is_empty() { Ok(()) } else { fence.raise(&gate, &changing).await } };
+    // Both are waited for: a fence that is half up is not left to itself. The writes are polled first, so that the
+    // server works on them meanwhile.
+    let (written, raised) = join!(write.run(transaction.pipe()), raise);
+    raised.map_err(StorageError::Fence)?;
+    written?;
+    Ok(decided.outcomes)
+}
+
+/// One round trip. PostgreSQL carries pipelined statements out one after the other, each with a snapshot of its own:
+/// what comes after the locks sees what their previous holders committed.
+async fn lock_and_read(transaction: &Transaction<'_>, names: &Names<'_>) -> QueryResult<UnderLocks> {
+    let connection = transaction.pipe();
+    let principals: Vec<&str> = names.claims.iter().map(|claim| claim.principal.as_str()).collect();
+    let keys: Vec<&str> = names.claims.iter().map(|claim| claim.key.as_str()).collect();
+    let (begun, locked, busy, gate, carts, listings, keys) = join!(
+        transaction.begin(),
+        LockCarts { keys: names.locks.clone() }.execute(&mut &*connection),
+        try_keys(connection, &names.claims),
+        ReadGate {}.load::<GateRow>(&mut &*connection),
+        LoadCarts { owners: texts(&names.owners) }.load::<CartRow>(&mut &*connection),
+        async {
+            if names.products.is_empty() {
+                return Ok(Vec::new());
+            }
+            let ids = names.products.iter().map(|product| product.as_str()).collect();
+            LoadListings { ids }.load::<ListingRow>(&mut &*connection).await
+        },
+        async {
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            LoadKeys { principals, keys }.load::<KeyRow>(&mut &*connection).await
+        },
+    );
+    // The first that failed is the reason; those after it were only refused because of it.
+    begun?;
+    locked?;
+    Ok(UnderLocks { busy: busy?, gate: gate?, carts: carts?, listings: listings?, keys: keys? })
+}
+
+async fn try_keys(
+    mut connection: &AsyncPgConnection,
+    claims: &[&IdempotencyClaim],
+) -> QueryResult<Vec<(i64,)>> {
+    if claims.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = claims.iter().map(|claim| lock_keys::claim(claim)).collect();
+    TryLockKeys { keys }.load(&mut connection).await
+}
+
+fn values(names: &Names<'_>, read: UnderLocks, now: DateTime<Utc>) -> Result<(Gate, Loaded), StorageError> {
+    let mut keys = read::used_keys(&names.claimants, read.keys, now - KEY_LIFETIME)?;
+    for (at,) in read.busy {
+        keys.insert(*read::at(&names.claimants, at)?, KeyState::InFlight);
+    }
+    let carts = read::carts(&names.owners, read.carts)?;
+    let listings = read::listings(read.listings)?;
+    Ok((read::gate(read.gate)?, Loaded { carts, listings, keys }))
+}
+
+fn distinct<'a, T: Eq + std::hash::Hash>(items: impl IntoIterator<Item = &'a T>) -> Vec<&'a T> {
+    let mut seen = HashSet::new();
+    items.into_iter().filter(|item| seen.insert(*item)).collect()
+}
+
+fn texts<'a>(owners: &[&'a OwnerId]) -> Vec<&'a str> {
+    owners.iter().map(|owner| owner.as_str()).collect()
+}
+
+/// One cart for each owner, also for those named twice.
+fn in_order(owners: &[OwnerId], carts: &HashMap<OwnerId, Cart>) -> Vec<Cart> {
+    owners
+        .iter()
+        .map(|owner| carts.get(owner).cloned().unwrap_or_else(|| Cart::empty(owner.clone())))
+        .collect()
+}

@@ -1,0 +1,151 @@
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use cartwright_storage::StorageError;
+use diesel_async::{
+    AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, pooled_connection::PoolableConnection,
+};
+use tokio::runtime::Handle;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::{
+    error::{ConnectError, NoConnection},
+    options::{PostgresOptions, Target},
+    sql::IsStandby,
+    tls,
+};
+
+/// What every session is told once.
+///
+/// The timeouts are the server's; it keeps them also when nobody listens any more. The planner is bound to the
+/// indexes: every hot statement reads a few rows by key, and a plan that was made while a table was still small would
+/// be kept and scan it when it has grown. Plans do not depend on the parameters, so they are made once.
+///
+/// Errors are told apart by their text, hence English, where the role may choose it.
+const SESSION: &str = "\
+    SET lock_timeout = '5s'; \
+    SET idle_in_transaction_session_timeout = '10s'; \
+    SET statement_timeout = '15s'; \
+    SET plan_cache_mode = force_generic_plan; \
+    SET enable_seqscan = off; \
+    SET enable_hashjoin = off; \
+    SET enable_mergejoin = off; \
+    SET jit = off; \
+    DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
+          EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
+
+/// Connections of the store.
+pub(crate) type Pool = bb8::Pool<Connector>;
+/// One of them, for a while.
+pub(crate) type Pooled<'a> = bb8::PooledConnection<'a, Connector>;
+
+/// Opens connections.
+pub(crate) struct Connector {
+    target: Target,
+    tls: MakeRustlsConnect,
+    /// Where the tasks live that move the bytes. Connections are opened when callers need them, on whatever runtime
+    /// those run; one that ended would take them along.
+    runtime: Handle,
+    /// What the last attempt met; the pool itself only tells that it took too long.
+    last_error: Arc<Mutex<Option<Arc<ConnectError>>>>,
+}
+
+impl Connector {
+    pub(crate) fn new(options: &PostgresOptions) -> Result<Self, StorageError> {
+        let target = Target::parse(&options.url)?;
+        Ok(Self {
+            tls: tls::connector(&target)?,
+            target,
+            runtime: Handle::current(),
+            last_error: Arc::default(),
+        })
+    }
+
+    /// Opens a connection on the runtime where the store was made.
+    pub(crate) async fn open(&self) -> Result<AsyncPgConnection, ConnectError> {
+        let (config, tls) = (self.target.config.clone(), self.tls.clone());
+        let opened = self.runtime.spawn(open(config, tls)).await.map_err(ConnectError::RuntimeEnded);
+        opened.and_then(|connection| connection)
+    }
+}
+
+async fn open(
+    config: tokio_postgres::Config,
+    tls: MakeRustlsConnect,
+) -> Result<AsyncPgConnection, ConnectError> {
+    let (client, driver) = config.connect(tls).await.map_err(ConnectError::Connect)?;
+    let mut connection = AsyncPgConnection::try_from_client_and_connection(client, driver)
+        .await
+        .map_err(|error| ConnectError::Setup(Box::new(error)))?;
+    let failed = |error: diesel::result::Error| ConnectError::Setup(Box::new(error));
+    connection.batch_execute(SESSION).await.map_err(failed)?;
+    let (standby,): (bool,) = IsStandby {}.get_result(&mut connection).await.map_err(failed)?;
+    if standby { Err(ConnectError::Standby) } else { Ok(connection) }
+}
+
+impl bb8::ManageConnection for Connector {
+    type Connection = AsyncPgConnection;
+    type Error = Arc<ConnectError>;
+
+    async fn connect(&self) -> Result<AsyncPgConnection, Self::Error> {
+        let opened = self.open().await.map_err(Arc::new);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = opened.as_ref().err().cloned();
+        opened
+    }
+
+    /// Without a round trip: the driver's task notices at once when the server closes the connection.
+    async fn is_valid(&self, connection: &mut AsyncPgConnection) -> Result<(), Self::Error> {
+        if connection.is_broken() { Err(Arc::new(ConnectError::Unusable)) } else { Ok(()) }
+    }
+
+    fn has_broken(&self, connection: &mut AsyncPgConnection) -> bool {
+        connection.is_broken()
+    }
+}
+
+/// Logs what the pool meets while nobody waits for it.
+#[derive(Debug, Clone, Copy)]
+struct LogErrors;
+
+impl bb8::ErrorSink<Arc<ConnectError>> for LogErrors {
+    fn sink(&self, error: Arc<ConnectError>) {
+        tracing::warn!(error = &*error as &dyn std::error::Error, "a database connection failed");
+    }
+
+    fn boxed_clone(&self) -> Box<dyn bb8::ErrorSink<Arc<ConnectError>>> {
+        Box::new(*self)
+    }
+}
+
+/// A pool whose first connection was tried: what is wrong with the address shows here.
+pub(crate) async fn pool(
+    options: &PostgresOptions,
+) -> Result<(Pool, Arc<Mutex<Option<Arc<ConnectError>>>>), StorageError> {
+    let connector = Connector::new(options)?;
+    let last_error = Arc::clone(&connector.last_error);
+    let database = connector.target.describe();
+    drop(connector.open().await.map_err(|error| StorageError::Unavailable(Box::new(error)))?);
+    tracing::info!(database, pool_size = options.pool_size, tls = ?connector.target.tls, "connected");
+    let pool = Pool::builder()
+        .max_size(options.pool_size.max(1))
+        .connection_timeout(options.acquire_timeout.max(Duration::from_millis(1)))
+        .queue_strategy(bb8::QueueStrategy::Lifo)
+        .error_sink(Box::new(LogErrors))
+        .build_unchecked(connector);
+    Ok((pool, last_error))
+}
+
+/// The reason that a caller is told who got no connection.
+pub(crate) fn no_connection(
+    error: bb8::RunError<Arc<ConnectError>>,
+    waited: Duration,
+    last_error: &Mutex<Option<Arc<ConnectError>>>,
+) -> StorageError {
+    let cause = match error {
+        bb8::RunError::User(error) => Some(error),
+        bb8::RunError::TimedOut => last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+    };
+    StorageError::Unavailable(Box::new(NoConnection { waited, cause }))
+}

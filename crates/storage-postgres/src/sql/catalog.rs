@@ -1,0 +1,39 @@
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Text};
+
+use super::statement;
+
+/// Id, name, price, currency, whether it can be bought.
+pub(crate) type ListingRow = (String, String, i64, String, bool);
+
+statement! {
+    /// Listings by id.
+    LoadListings<'a> { ids: Vec<&'a str> as Array<Text> }
+    (Text, Text, BigInt, Text, Bool)
+    "SELECT p.id, p.name, p.price_minor, p.currency, p.active \
+     FROM unnest($1) AS u (id) JOIN products p ON p.id = u.id COLLATE \"C\""
+}
+
+statement! {
+    /// Writes listings. Those that are the same already are not rewritten.
+    PutListings<'a> {
+        ids: Vec<&'a str> as Array<Text>,
+        names: Vec<&'a str> as Array<Text>,
+        prices: Vec<i64> as Array<BigInt>,
+        currencies: Vec<&'a str> as Array<Text>,
+        active: Vec<bool> as Array<Bool>,
+    }
+    ()
+    "INSERT INTO products AS p (id, name, price_minor, currency, active) \
+     SELECT * FROM unnest($1, $2, $3, $4, $5) \
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, price_minor = excluded.price_minor, \
+         currency = excluded.currency, active = excluded.active, updated_at = now() \
+     WHERE (p.name, p.price_minor, p.currency, p.active) \
+         IS DISTINCT FROM (excluded.name, excluded.price_minor, excluded.currency, excluded.active)"
+}
+
+statement! {
+    /// How many listings there are, up to a number.
+    CountListings { up_to: i32 as Integer }
+    (BigInt)
+    "SELECT count(*) FROM (SELECT FROM products LIMIT $1) AS p"
+}

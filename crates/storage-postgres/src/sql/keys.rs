@@ -1,0 +1,43 @@
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz};
+
+use super::statement;
+
+/// The position of the claim from 1, the fingerprint, the answer, and when it was kept.
+pub(crate) type KeyRow = (i64, Vec<u8>, String, DateTime<Utc>);
+
+statement! {
+    /// Answers that were kept, old ones included: the time of the batch is not known yet when this is sent.
+    LoadKeys<'a> { principals: Vec<&'a str> as Array<Text>, keys: Vec<&'a str> as Array<Text> }
+    (BigInt, Binary, Text, Timestamptz)
+    "SELECT u.at, i.fingerprint, i.answer, i.created_at \
+     FROM unnest($1, $2) WITH ORDINALITY AS u (principal, key, at) \
+     JOIN idempotency_keys i ON i.principal = u.principal COLLATE \"C\" AND i.key = u.key COLLATE \"C\""
+}
+
+statement! {
+    /// Keeps answers, over those that are too old to count. One that still counts is left alone; whoever counts the
+    /// rows notices.
+    KeepAnswers<'a> {
+        principals: Vec<&'a str> as Array<Text>,
+        keys: Vec<&'a str> as Array<Text>,
+        fingerprints: Vec<&'a [u8]> as Array<Binary>,
+        answers: Vec<String> as Array<Text>,
+        now: DateTime<Utc> as Timestamptz,
+        expired: DateTime<Utc> as Timestamptz,
+    }
+    ()
+    "INSERT INTO idempotency_keys AS i (principal, key, fingerprint, answer, created_at) \
+     SELECT u.*, $5 FROM unnest($1, $2, $3, $4) AS u \
+     ON CONFLICT (principal, key) DO UPDATE SET fingerprint = excluded.fingerprint, answer = excluded.answer, \
+         created_at = excluded.created_at WHERE i.created_at <= $6"
+}
+
+statement! {
+    /// Removes old answers. A row that a batch is about to write over is left to it.
+    ForgetKeys { expired: DateTime<Utc> as Timestamptz, limit: i32 as Integer }
+    ()
+    "DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY( \
+         SELECT ctid FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT $2 \
+         FOR UPDATE SKIP LOCKED))"
+}

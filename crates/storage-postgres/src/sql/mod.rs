@@ -1,0 +1,59 @@
+//! Every statement, as constant text with arrays for parameters.
+//!
+//! Constant text with a static [`QueryId`](diesel::query_builder::QueryId) is prepared once per connection; diesel's
+//! `sql_query` would be prepared anew each time, one more round trip. Arrays keep the text the same for any number of
+//! rows.
+
+mod carts;
+mod catalog;
+mod gate;
+mod keys;
+mod locks;
+mod server;
+
+pub(crate) use carts::{CartRow, DeleteLines, InsertCarts, LoadCarts, UpdateCarts, UpsertLines};
+pub(crate) use catalog::{CountListings, ListingRow, LoadListings, PutListings};
+pub(crate) use gate::{ChangeReplicas, CloseGate, GateRow, OpenGate, ReadGate};
+pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};
+pub(crate) use locks::{LockCarts, TryLockCartsShared, TryLockKeys};
+pub(crate) use server::{AppliedMigrations, IsStandby, MigrationsTableExists};
+
+/// Declares a statement: its parameters in the order of `$1`, `$2`, …, then the types of its columns, then its text.
+macro_rules! statement {
+    (
+        $(#[$doc:meta])*
+        $name:ident $(<$lifetime:lifetime>)? { $($field:ident: $rust:ty as $sql:ty),* $(,)? }
+        ($($column:ty),* $(,)?)
+        $text:literal
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name $(<$lifetime>)? { $(pub(crate) $field: $rust),* }
+
+        const _: () = {
+            #[derive(Debug)]
+            pub(crate) struct Id;
+
+            impl $(<$lifetime>)? diesel::query_builder::QueryId for $name $(<$lifetime>)? {
+                type QueryId = Id;
+                const HAS_STATIC_QUERY_ID: bool = true;
+            }
+
+            impl $(<$lifetime>)? diesel::query_builder::QueryFragment<diesel::pg::Pg> for $name $(<$lifetime>)? {
+                fn walk_ast<'b>(
+                    &'b self,
+                    mut out: diesel::query_builder::AstPass<'_, 'b, diesel::pg::Pg>,
+                ) -> diesel::QueryResult<()> {
+                    out.push_sql($text);
+                    $(out.push_bind_param_value_only::<$sql, _>(&self.$field)?;)*
+                    Ok(())
+                }
+            }
+
+            impl $(<$lifetime>)? diesel::query_builder::Query for $name $(<$lifetime>)? {
+                type SqlType = ($($column,)*);
+            }
+        };
+    };
+}
+use statement;

@@ -1,0 +1,151 @@
+//! From decisions to rows.
+
+use cartwright_storage::{CartRequest, Decided, KEY_LIFETIME, StorageError};
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::join;
+
+use crate::{
+    sql::{DeleteLines, InsertCarts, KeepAnswers, UpdateCarts, UpsertLines},
+    transaction::Failure,
+};
+
+/// The statements that write a batch. Each is sent only when it has something to do.
+pub(crate) struct Write<'a> {
+    insert: InsertCarts<'a>,
+    update: UpdateCarts<'a>,
+    upsert: UpsertLines<'a>,
+    delete: DeleteLines<'a>,
+    keep: KeepAnswers<'a>,
+}
+
+impl<'a> Write<'a> {
+    pub(crate) fn new(
+        decided: &'a Decided,
+        requests: &'a [CartRequest],
+        now: DateTime<Utc>,
+    ) -> Result<Self, StorageError> {
+        let mut write = Self::empty(now);
+        for change in &decided.changed {
+            write.cart(change)?;
+        }
+        for (claim, answer) in decided.kept_answers(requests) {
+            write.keep.principals.push(&claim.principal);
+            write.keep.keys.push(&claim.key);
+            write.keep.fingerprints.push(&claim.fingerprint);
+            write.keep.answers.push(serde_json::to_string(answer).map_err(|error| {
+                StorageError::Unexpected("an answer cannot be kept".into(), Some(Box::new(error)))
+            })?);
+        }
+        Ok(write)
+    }
+
+    fn empty(now: DateTime<Utc>) -> Self {
+        Self {
+            insert: InsertCarts {
+                owners: Vec::new(),
+                versions: Vec::new(),
+                created: Vec::new(),
+                updated: Vec::new(),
+            },
+            update: UpdateCarts {
+                owners: Vec::new(),
+                before: Vec::new(),
+                after: Vec::new(),
+                updated: Vec::new(),
+            },
+            upsert: UpsertLines {
+                owners: Vec::new(),
+                products: Vec::new(),
+                names: Vec::new(),
+                prices: Vec::new(),
+                currencies: Vec::new(),
+                quantities: Vec::new(),
+                added: Vec::new(),
+            },
+            delete: DeleteLines { owners: Vec::new(), products: Vec::new() },
+            keep: KeepAnswers {
+                principals: Vec::new(),
+                keys: Vec::new(),
+                fingerprints: Vec::new(),
+                answers: Vec::new(),
+                now,
+                expired: now - KEY_LIFETIME,
+            },
+        }
+    }
+
+    fn cart(&mut self, change: &'a cartwright_storage::CartChange) -> Result<(), StorageError> {
+        let (before, after) = (&change.before, &change.after);
+        let owner = after.owner().as_str();
+        let (Some(created), Some(updated)) = (after.created_at(), after.updated_at()) else {
+            return Err(StorageError::unexpected("a changed cart without a time of change"));
+        };
+        if before.version() == 0 {
+            self.insert.owners.push(owner);
+            self.insert.versions.push(version(after.version())?);
+            self.insert.created.push(created);
+            self.insert.updated.push(updated);
+        } else {
+            self.update.owners.push(owner);
+            self.update.before.push(version(before.version())?);
+            self.update.after.push(version(after.version())?);
+            self.update.updated.push(updated);
+        }
+        let diff = after.diff(before);
+        for line in diff.upserted {
+            self.upsert.owners.push(owner);
+            self.upsert.products.push(line.product_id.as_str());
+            self.upsert.names.push(&line.name);
+            self.upsert.prices.push(line.price.minor());
+            self.upsert.currencies.push(line.price.currency().code());
+            self.upsert.quantities.push(line.quantity.get().into());
+            self.upsert.added.push(line.added_at);
+        }
+        for product in diff.removed {
+            self.delete.owners.push(owner);
+            self.delete.products.push(product.as_str());
+        }
+        Ok(())
+    }
+
+    /// Sends all statements, pipelined: carts before their lines, which refer to them.
+    ///
+    /// Each must write exactly the rows it was given. Anything else means that somebody else wrote the cart in spite
+    /// of the lock, and nothing may be committed.
+    pub(crate) async fn run(self, connection: &AsyncPgConnection) -> Result<(), Failure> {
+        macro_rules! send {
+            ($statement:expr, $column:ident, $what:literal) => {
+                async {
+                    let expected = $statement.$column.len();
+                    if expected == 0 {
+                        return Ok(());
+                    }
+                    let rows = $statement.execute(&mut &*connection).await?;
+                    check($what, rows, expected)
+                }
+            };
+        }
+        let results = join!(
+            send!(self.insert, owners, "new carts"),
+            send!(self.update, owners, "carts"),
+            send!(self.upsert, owners, "lines"),
+            send!(self.delete, owners, "removed lines"),
+            send!(self.keep, keys, "kept answers"),
+        );
+        results.0.and(results.1).and(results.2).and(results.3).and(results.4)
+    }
+}
+
+fn version(version: u64) -> Result<i64, StorageError> {
+    i64::try_from(version).map_err(|error| {
+        StorageError::Unexpected("a cart changed too often to be counted".into(), Some(Box::new(error)))
+    })
+}
+
+fn check(what: &str, rows: usize, expected: usize) -> Result<(), Failure> {
+    if rows == expected {
+        return Ok(());
+    }
+    Err(StorageError::unexpected(format!("{rows} {what} were written instead of {expected}")).into())
+}
