@@ -243,7 +243,8 @@ impl Target {
         let Some(path) = &self.path else { return Ok(true) };
         stream.set_read_timeout(Some(ATTEMPT))?;
         stream.set_write_timeout(Some(ATTEMPT))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.authority)?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.authority);
+        stream.write_all(request.as_bytes())?;
         // "HTTP/1.1 2": the first digit of the status is all that matters.
         let mut start = [0_u8; 10];
         stream.read_exact(&mut start)?;

@@ -4,7 +4,8 @@
 //! and test threads end all the time. So each server has a watchdog instead: a shell that waits for
 //! the end of a pipe of which this process holds the other end. The server joins the watchdog's
 //! process group as it is started, so there is no moment at which a SIGKILL of the test process would
-//! leave it unattended: the pipe only ends after the child has left this program's image.
+//! leave it unattended: the pipe only ends after the child has left this program's image. Children of the
+//! server that leave the group are found by a mark in their environment.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -111,6 +112,7 @@ impl Supervised {
         assert!(running.child.is_none(), "{} runs already", self.name);
         let child = command
             .process_group(self.watchdog_pid())
+            .env("CARTWRIGHT_TESTKIT_FOLDER", &self.folder)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)

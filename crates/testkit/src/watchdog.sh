@@ -1,42 +1,40 @@
 # $1: the folder of the server. Runs as leader of a process group of its own, which the server joins.
 # Standard input is a pipe whose other end only the test process holds, so its end, however it comes
-# about, is the end of this file. Then everything in the group is killed and the folder removed.
+# about, is the end of this file. Then everything of the server is killed and the folder removed.
+folder=$1
 trap '' HUP INT QUIT TERM
 while read -r _; do :; done
 
-# Sets $members to the live processes of our group and $children to those whose parent is in $known.
-# A server may put its children into groups of their own, as PostgreSQL does.
+# Sets $found to the live processes of the server: our group, and those that have left it (PostgreSQL
+# puts each backend into a session of its own) but kept the mark in the environment or a working
+# folder below ours (PostgreSQL writes over its environment).
 look() {
-    members= children=
-    for stat in /proc/[0-9]*/stat; do
-        { read -r line <"$stat"; } 2>/dev/null || continue
-        pid=${line%% *}
+    found=
+    # One cat, because the shell itself would read byte by byte.
+    stats=$(cat /proc/[0-9]*/stat 2>/dev/null)
+    IFS='
+'
+    for line in $stats; do
+        unset IFS
         # After the name, which may contain anything: state, parent, process group.
-        set -- ${line##*) }
-        [ "$1" != Z ] || continue
-        [ "$pid" != $$ ] || continue
-        [ "$3" != $$ ] || members="$members $pid"
-        case "$known " in *" $2 "*) children="$children $pid" ;; esac
+        set -- "${line%% *}" ${line##*) }
+        # Not this shell, nor the cat, whose parent it is; the server is a child of the test process.
+        if [ "$4" = $$ ] && [ "$2" != Z ] && [ "$3" != $$ ] && [ "$1" != $$ ]; then found="$found $1"; fi
     done
+    unset IFS
+    for path in $(grep -lsF "CARTWRIGHT_TESTKIT_FOLDER=$folder" /proc/[0-9]*/environ); do
+        path=${path#/proc/}
+        found="$found ${path%/environ}"
+    done
+    found="$found $(ls -l /proc/[0-9]*/cwd 2>/dev/null |
+        sed -n "s#.*/proc/\([0-9]*\)/cwd -> $folder.*#\1#p" | tr '\n' ' ')"
 }
 
-folder=$1
-round=0
-while [ $round -lt 50 ]; do
-    known=
+# Again, until nothing is found: a process may have started another one meanwhile.
+for _ in 1 2 3 4 5 6 7 8 9 10; do
     look
-    [ -n "$members" ] || break
-    # Stopped processes start no new children while theirs are counted.
-    kill -STOP $members
-    known=$members
-    for _ in 1 2 3; do
-        look
-        [ -n "$children" ] || break
-        kill -STOP $children
-        known="$known $children"
-    done
-    kill -KILL $known
-    round=$((round + 1))
+    [ -n "${found# }" ] || break
+    kill -KILL $found
 done
 
 # A killed PostgreSQL leaves its one small System V segment behind: key and id are in line 7.

@@ -13,7 +13,8 @@ use crate::wait::block_on;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl RedisServer {
-    /// Runs a command on a connection of its own, and returns what the server says.
+    /// Runs a command on a connection of its own, and returns what the server says. For WAIT, which is
+    /// about the writes of its own connection, and for transactions use [`connect`](Self::connect).
     ///
     /// # Errors
     ///

@@ -164,10 +164,16 @@ impl RedisServer {
     pub fn restore_dump(&self) {
         self.kill();
         std::fs::copy(self.saved_dump(), self.dump()).expect("save_dump was called before");
-        // With an append-only file Redis would not look at the snapshot.
+        // With an append-only file Redis does not look at the snapshot, not even when that file is gone:
+        // so the snapshot becomes the base of a new one.
         let append_only = self.process.folder().join("appendonlydir");
         if append_only.exists() {
-            std::fs::remove_dir_all(append_only).expect("the append-only file can be removed");
+            std::fs::remove_dir_all(&append_only).expect("the append-only file can be removed");
+            std::fs::create_dir(&append_only).expect("a new one can be made");
+            let base = "appendonly.aof.1.base.rdb";
+            std::fs::copy(self.saved_dump(), append_only.join(base)).expect("the dump can be copied");
+            let manifest = format!("file {base} seq 1 type b\n");
+            std::fs::write(append_only.join("appendonly.aof.manifest"), manifest).expect("it can be written");
         }
         self.restart();
     }

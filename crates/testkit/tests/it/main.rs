@@ -1,5 +1,13 @@
 //! What the test kit promises, against real servers.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod lifetime;
 mod postgres;
 mod process;

@@ -76,9 +76,12 @@ async fn readiness_over_http_needs_a_good_status() {
             ["503 Service Unavailable", "404 Not Found", "204 No Content"].iter().enumerate()
         {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = vec![0; 1024];
-            let read = stream.read(&mut request).await.unwrap();
-            assert!(request[..read].starts_with(b"GET /health HTTP/1.1\r\n"), "request {served}");
+            // The request may come in pieces.
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            assert!(request.starts_with(b"GET /health HTTP/1.1\r\n"), "request {served}");
             stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).await.unwrap();
         }
     });

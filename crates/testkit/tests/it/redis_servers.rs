@@ -11,6 +11,21 @@ async fn set(server: &RedisServer, value: &str) {
     let _: () = server.query(&["SET", "cart", value]).await;
 }
 
+/// How many replicas have the value. WAIT is about the writes of its own connection.
+pub(crate) async fn set_and_wait(
+    server: &RedisServer,
+    value: &str,
+    replicas: u32,
+    patience: Duration,
+) -> u32 {
+    let mut connection = server.connect().await.unwrap();
+    let mut pipe = redis::pipe();
+    pipe.cmd("SET").arg("cart").arg(value).ignore();
+    pipe.cmd("WAIT").arg(replicas).arg(u64::try_from(patience.as_millis()).unwrap());
+    let (acknowledged,) = pipe.query_async(&mut connection).await.unwrap();
+    acknowledged
+}
+
 async fn get(server: &RedisServer) -> Option<String> {
     server.query(&["GET", "cart"]).await
 }
@@ -18,9 +33,7 @@ async fn get(server: &RedisServer) -> Option<String> {
 #[tokio::test]
 async fn replicas_follow_and_refuse_writes() {
     let redis = RedisTopology::start(2).unwrap();
-    set(&redis.primary, "1").await;
-    let acknowledged: i64 = redis.primary.query(&["WAIT", "2", "5000"]).await;
-    assert_eq!(acknowledged, 2);
+    assert_eq!(set_and_wait(&redis.primary, "1", 2, PATIENCE).await, 2);
     for replica in &redis.replicas {
         assert_eq!(get(replica).await.as_deref(), Some("1"));
         let refusal = replica.command(&["SET", "cart", "2"]).await.unwrap_err();
@@ -32,8 +45,7 @@ async fn replicas_follow_and_refuse_writes() {
 async fn a_replica_takes_over_and_the_old_primary_follows_it() {
     let redis = RedisTopology::start(1).unwrap();
     let replica = &redis.replicas[0];
-    set(&redis.primary, "1").await;
-    let _: i64 = redis.primary.query(&["WAIT", "1", "5000"]).await;
+    assert_eq!(set_and_wait(&redis.primary, "1", 1, PATIENCE).await, 1);
     redis.primary.kill();
     assert!(redis.primary.command(&["PING"]).await.is_err());
     replica.promote();
@@ -66,7 +78,6 @@ async fn a_dump_brings_the_past_back() {
         redis.save_dump();
         set(&redis, "new").await;
         redis.restore_dump();
-        // Redis 7 prefers an append-only file, even one that it makes from nothing.
         assert_eq!(get(&redis).await.as_deref(), Some("old"), "append only: {append_only}");
     }
 }
@@ -125,9 +136,7 @@ async fn replication_can_be_disturbed_through_a_proxy() {
     replica.replica_of("127.0.0.1", proxy.port());
     replica.wait_online(PATIENCE);
     proxy.set(Mode::Stall);
-    set(&redis.primary, "late").await;
-    let acknowledged: i64 = redis.primary.query(&["WAIT", "1", "300"]).await;
-    assert_eq!(acknowledged, 0);
+    assert_eq!(set_and_wait(&redis.primary, "late", 1, Duration::from_millis(300)).await, 0);
     assert_eq!(get(replica).await, None);
     proxy.set(Mode::Pass);
     eventually(PATIENCE, async || get(replica).await.as_deref() == Some("late")).await;

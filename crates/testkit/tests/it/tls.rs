@@ -7,15 +7,16 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::PATIENCE;
+use crate::redis_servers::set_and_wait;
+
 #[tokio::test]
 async fn redis_speaks_tls_also_between_servers() {
     let files = TlsFiles::generate(&["redis.test"]).unwrap();
     assert!(files.is_temporary());
     let redis = RedisTopology::start_with(&RedisServer::builder().tls(&files), 1).unwrap();
     assert!(redis.primary.url().starts_with("rediss://"));
-    let _: () = redis.primary.query(&["SET", "cart", "1"]).await;
-    let acknowledged: i64 = redis.primary.query(&["WAIT", "1", "5000"]).await;
-    assert_eq!(acknowledged, 1);
+    assert_eq!(set_and_wait(&redis.primary, "1", 1, PATIENCE).await, 1);
     assert_eq!(redis.replicas[0].query::<String>(&["GET", "cart"]).await, "1");
     let plain = redis::Client::open(format!("redis://127.0.0.1:{}/", redis.primary.port())).unwrap();
     assert!(plain.get_multiplexed_async_connection().await.is_err());
