@@ -1,0 +1,9 @@
+//! The store against a real PostgreSQL.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: to panic is how they report")]
+
+mod conformance;
+mod cost;
+mod faults;
+mod kit;
+mod nodes;
+mod server;

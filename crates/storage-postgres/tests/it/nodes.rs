@@ -1,0 +1,136 @@
+//! Several processes on one database.
+
+use std::sync::Arc;
+
+use cartwright_storage::{CartStore, Outcome};
+use cartwright_storage_tests::{BlockingFence, add, claimed, owner};
+
+use crate::kit::{direct, node, policy, run, shop};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn adds_of_many_tasks_on_two_nodes_all_count() {
+    let (url, first) = shop().await;
+    let second = node(&url).await;
+    let tasks: Vec<_> = (0..32)
+        .map(|n| {
+            let store = if n % 2 == 0 { first.clone() } else { second.clone() };
+            tokio::spawn(async move {
+                for _ in 0..5 {
+                    let outcomes = run(&store, &[add("ana", "tea", 1)]).await.unwrap();
+                    assert!(matches!(outcomes[0], Outcome::Done(_)), "{outcomes:?}");
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let cart = first.load(&[owner("ana")]).await.unwrap().remove(0);
+    assert_eq!((cart.version(), cart.total_quantity()), (160, 160));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_in_opposite_orders_never_wait_in_a_circle() {
+    let (url, first) = shop().await;
+    let second = node(&url).await;
+    let forward: Vec<_> = (0..40).map(|n| add(&format!("o{n}"), "tea", 1)).collect();
+    let backward: Vec<_> = forward.iter().rev().cloned().collect();
+    let tasks: Vec<_> = (0..8)
+        .map(|n| {
+            let (store, batch) = if n % 2 == 0 {
+                (first.clone(), forward.clone())
+            } else {
+                (second.clone(), backward.clone())
+            };
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    run(&store, &batch).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    for cart in first.load(&[owner("o0"), owner("o39")]).await.unwrap() {
+        assert_eq!((cart.version(), cart.total_quantity()), (80, 80));
+    }
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let deadlocks: i64 = direct(&url).await.query_one(deadlocks, &[]).await.unwrap().get(0);
+    assert_eq!(deadlocks, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_another_node_works_on_is_in_flight() {
+    let (url, first) = shop().await;
+    let second = node(&url).await;
+    let fence = Arc::new(BlockingFence::default());
+    let running = tokio::spawn({
+        let fence = Arc::clone(&fence);
+        async move { first.execute_batch(&[claimed(add("ana", "tea", 1), "k", b"x")], &policy(), &*fence).await }
+    });
+    fence.reached().await;
+    // The same key on another cart; on the same cart it would wait for the cart, and then be a replay.
+    let batch = [claimed(add("bob", "tea", 1), "k", b"x"), add("bob", "tea", 2)];
+    let outcomes = run(&second, &batch).await.unwrap();
+    assert_eq!(outcomes[0], Outcome::KeyInFlight);
+    assert!(matches!(&outcomes[1], Outcome::Done(answer) if answer.cart.total_quantity() == 2));
+    fence.release();
+    running.await.unwrap().unwrap();
+    let outcomes = run(&second, &[claimed(add("ana", "tea", 1), "k", b"x")]).await.unwrap();
+    assert!(matches!(outcomes[0], Outcome::Replayed(_)), "{outcomes:?}");
+}
+
+/// What is pipelined behind the locks must see what their last holder committed, with statements that are prepared
+/// for the first time and with those that were prepared before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_behind_a_lock_is_what_its_last_holder_wrote() {
+    let (url, first) = shop().await;
+    for round in 0..10 {
+        let fence = Arc::new(BlockingFence::default());
+        let name = format!("o{round}");
+        let holder = tokio::spawn({
+            let (store, fence, batch) = (first.clone(), Arc::clone(&fence), [add(&name, "tea", 3)]);
+            async move { store.execute_batch(&batch, &policy(), &*fence).await }
+        });
+        fence.reached().await;
+        // A new node has no prepared statements; then the same node has them.
+        let second = node(&url).await;
+        if round % 2 == 1 {
+            run(&second, &[add("somebody", "tea", 1)]).await.unwrap();
+        }
+        let waiter = tokio::spawn({
+            let (store, batch) = (second, [claimed(add(&name, "tea", 1), &name, b"x")]);
+            async move { run(&store, &batch).await }
+        });
+        let server = direct(&url).await;
+        let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database \
+                       WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
+        cartwright_testkit::eventually(std::time::Duration::from_secs(10), || async {
+            server.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 1
+        })
+        .await;
+        fence.release();
+        holder.await.unwrap().unwrap();
+        let outcomes = waiter.await.unwrap().unwrap();
+        let Outcome::Done(answer) = &outcomes[0] else { panic!("{outcomes:?}") };
+        assert_eq!((answer.cart.version(), answer.cart.total_quantity()), (2, 4));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_together_migrate_once() {
+    let url = cartwright_testkit::Postgres::shared().fresh_database().await;
+    let nodes = [node(&url).await, node(&url).await, node(&url).await];
+    assert_eq!(nodes[0].pending_migrations().await.unwrap(), ["0001_carts"]);
+    let error = nodes[0].ping().await.unwrap_err();
+    assert!(error.to_string().contains("0001_carts"), "{error}");
+    let tasks = nodes.clone().map(|node| tokio::spawn(async move { node.migrate().await.unwrap() }));
+    let mut applied = Vec::new();
+    for task in tasks {
+        applied.extend(task.await.unwrap());
+    }
+    assert_eq!(applied, ["0001_carts"]);
+    assert!(nodes[1].pending_migrations().await.unwrap().is_empty());
+    nodes[2].ping().await.unwrap();
+}
