@@ -121,7 +121,7 @@ pub async fn lines_times_and_order_survive_a_reload(kit: Kit) {
     assert_eq!(Some(&read), answered.as_deref());
     let order: Vec<&str> = read.lines().iter().map(|line| line.product_id.as_str()).collect();
     assert_eq!(order, ["a", "m", "z", "A", "B", "b", "-", "0"]);
-    assert_eq!(read.updated_at().unwrap() - read.created_at().unwrap(), TimeDelta::microseconds(1_000_002));
+    assert_eq!(read.updated_at().unwrap() - read.created_at().unwrap(), TimeDelta::microseconds(1_000_001));
 }
 
 /// Several hundred random requests in random batches: every outcome and every cart is what the domain says.

@@ -1,0 +1,103 @@
+//! What can only be tested from inside: the plans of statements, and a full disk.
+
+use cartwright_domain::{Currency, Listing, Money, ProductId};
+use cartwright_storage::{CatalogStore, StorageError};
+use cartwright_storage_tests::{Kit, add, claimed, merge, owner};
+use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_types::Text};
+use tempfile::TempDir;
+
+use crate::{SqliteOptions, SqliteStore, batch, carts, error::storage_error, rows, write};
+
+async fn fresh() -> (SqliteStore, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(&folder.path().join("shop.db"), SqliteOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    (store, folder)
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+fn plan(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<String>, StorageError> {
+    let steps: Vec<Step> =
+        diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(connection).map_err(storage_error)?;
+    Ok(steps.into_iter().map(|step| step.detail).collect())
+}
+
+#[tokio::test]
+async fn every_hot_statement_finds_its_rows_by_an_index() {
+    let (store, _folder) = fresh().await;
+    for (sql, searches) in [
+        (
+            rows::LOAD_CARTS,
+            vec!["SEARCH c USING PRIMARY KEY (owner=?)", "SEARCH l USING PRIMARY KEY (owner=?)"],
+        ),
+        (rows::LOAD_LISTINGS, vec!["SEARCH p USING PRIMARY KEY (id=?)"]),
+        (
+            batch::LOAD_KEYS,
+            vec!["SEARCH used USING INDEX sqlite_autoindex_idempotency_keys_1 (principal=? AND key=?)"],
+        ),
+        (write::REMOVE_LINES, vec!["SEARCH cart_lines USING PRIMARY KEY (owner=? AND product_id=?)"]),
+        (carts::FORGET_KEYS, vec!["SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_by_age"]),
+    ] {
+        let plan = store.write(|connection| plan(connection, sql)).await.unwrap();
+        for search in searches {
+            assert!(plan.iter().any(|step| step.contains(search)), "{search}\nis not in {plan:#?}");
+        }
+        // What is scanned is the parameter, or the subquery over it.
+        let table = |step: &String| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE INDEX");
+        assert!(!plan.iter().any(table), "{plan:#?}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_batch_and_nothing_else() {
+    let (store, _folder) = fresh().await;
+    store.put_listings(&(0..50).map(listing).collect::<Vec<_>>()).await.unwrap();
+    let limit = |pages: &'static str| {
+        store.write(move |connection| connection.batch_execute(pages).map_err(storage_error))
+    };
+    // As many pages as there are: the next that is needed is not to be had.
+    limit("PRAGMA max_page_count = 1").await.unwrap();
+    let many: Vec<_> = (50..3000).map(listing).collect();
+    let error = store.put_listings(&many).await.unwrap_err();
+    let cause = match &error {
+        StorageError::Unavailable(cause) => cause.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(cause.contains("the disk is full"), "{cause}");
+    assert_eq!(store.count_listings(10_000).await.unwrap(), 50);
+    limit("PRAGMA max_page_count = 1000000").await.unwrap();
+    store.put_listings(&many).await.unwrap();
+    assert_eq!(store.count_listings(10_000).await.unwrap(), 3000);
+}
+
+#[tokio::test]
+async fn a_panic_in_a_task_leaves_no_transaction_behind() {
+    let (store, _folder) = fresh().await;
+    let panicked = store.write(|connection| -> Result<(), StorageError> {
+        let mut transaction = crate::connection::Transaction::begin(connection)?;
+        let sql = "INSERT INTO carts VALUES ('ana', 1, 0, 0)";
+        transaction.connection().batch_execute(sql).map_err(storage_error)?;
+        panic!("on purpose");
+    });
+    assert!(matches!(panicked.await, Err(StorageError::Unavailable(_))));
+    let kit = Kit::new(store);
+    assert_eq!(kit.cart("ana").await.version(), 0);
+    kit.list(&["tea"]).await;
+    kit.run(&[claimed(add("ana", "tea", 1), "k", b"x"), merge("ben", "ana")]).await;
+    assert_eq!(kit.store.load(&[owner("ben")]).await.unwrap().remove(0).version(), 1);
+}
+
+fn listing(n: i64) -> Listing {
+    Listing {
+        product_id: ProductId::new(&format!("p{n}")).unwrap(),
+        name: "A name that takes some room in its page".repeat(3),
+        price: Money::from_minor(n, Currency::EUR).unwrap(),
+        active: true,
+    }
+}

@@ -1,0 +1,104 @@
+//! What a batch writes: a statement for each table, whatever the number of rows.
+
+use std::fmt::Write as _;
+
+use cartwright_storage::{Answer, CartChange, IdempotencyClaim, StorageError};
+use chrono::{DateTime, Utc};
+use diesel::{RunQueryDsl, SqliteConnection};
+
+use crate::{
+    error::storage_error,
+    rows::json,
+    statement::{Bind, Statement},
+};
+
+// `WHERE true` tells the parser that the `ON` which follows does not belong to a join.
+pub(crate) const PUT_CARTS: &str = "\
+    INSERT INTO carts (owner, version, created_at, updated_at) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
+    ON CONFLICT (owner) DO UPDATE SET version = excluded.version, updated_at = excluded.updated_at";
+
+pub(crate) const REMOVE_LINES: &str = "\
+    DELETE FROM cart_lines WHERE (owner, product_id) IN (\
+        SELECT value ->> 0, value ->> 1 FROM json_each(?))";
+
+pub(crate) const PUT_LINES: &str = "\
+    INSERT INTO cart_lines (owner, product_id, name, price_minor, currency, quantity, added_at) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 \
+    FROM json_each(?) WHERE true \
+    ON CONFLICT (owner, product_id) DO UPDATE SET \
+        name = excluded.name, price_minor = excluded.price_minor, currency = excluded.currency, \
+        quantity = excluded.quantity, added_at = excluded.added_at";
+
+/// A key that is there already has expired.
+pub(crate) const PUT_ANSWERS: &str = "\
+    INSERT INTO idempotency_keys (principal, key, fingerprint, answer, created_at) \
+    SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, value ->> 4 FROM json_each(?) WHERE true \
+    ON CONFLICT (principal, key) DO UPDATE SET \
+        fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = excluded.created_at";
+
+/// Writes the carts as they are after a batch.
+pub(crate) fn carts(connection: &mut SqliteConnection, changed: &[CartChange]) -> Result<(), StorageError> {
+    let mut rows = Vec::with_capacity(changed.len());
+    let (mut removed, mut upserted) = (Vec::new(), Vec::new());
+    for CartChange { before, after } in changed {
+        let owner = after.owner();
+        let micros = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
+        rows.push((owner, after.version(), micros(after.created_at()), micros(after.updated_at())));
+        let diff = after.diff(before);
+        removed.extend(diff.removed.into_iter().map(|product| (owner, product)));
+        upserted.extend(diff.upserted.into_iter().map(|line| {
+            let (price, added_at) = (line.price, line.added_at.timestamp_micros());
+            let currency = price.currency().code();
+            (owner, &line.product_id, &line.name, price.minor(), currency, line.quantity, added_at)
+        }));
+    }
+    exactly(put(connection, PUT_CARTS, &rows)?, rows.len(), "carts were written")?;
+    exactly(put(connection, REMOVE_LINES, &removed)?, removed.len(), "lines were removed")?;
+    exactly(put(connection, PUT_LINES, &upserted)?, upserted.len(), "lines were written")
+}
+
+/// Keeps answers under their keys.
+pub(crate) fn answers<'a>(
+    connection: &mut SqliteConnection,
+    kept: impl Iterator<Item = (&'a IdempotencyClaim, &'a Answer)>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let rows = kept.map(|(claim, answer)| {
+        let answer = json(answer)?;
+        Ok((&*claim.principal, &*claim.key, hex(&claim.fingerprint), answer, now.timestamp_micros()))
+    });
+    let rows = rows.collect::<Result<Vec<_>, StorageError>>()?;
+    exactly(put(connection, PUT_ANSWERS, &rows)?, rows.len(), "answers were kept")
+}
+
+/// Runs a statement whose only parameter is an array of rows; with none of them, nothing. Returns how many rows it
+/// changed.
+pub(crate) fn put(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    rows: &[impl serde::Serialize],
+) -> Result<usize, StorageError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let rows = json(&rows)?;
+    Statement::<()>::new(sql, &[Bind::Text(&rows)]).execute(connection).map_err(storage_error)
+}
+
+/// A row that was read under the lock is still there when it is written.
+fn exactly(count: usize, expected: usize, what: &str) -> Result<(), StorageError> {
+    if count == expected {
+        return Ok(());
+    }
+    Err(StorageError::unexpected(format!("{count} {what}, not {expected}")))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

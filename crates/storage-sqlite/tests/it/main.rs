@@ -1,0 +1,17 @@
+//! The store on SQLite, from outside: the conformance suite, and what only a file can do.
+#![expect(clippy::unwrap_used, reason = "tests panic to fail")]
+
+mod abandoned;
+mod files;
+
+use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
+use tempfile::TempDir;
+
+async fn fresh() -> (SqliteStore, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(&folder.path().join("shop.db"), SqliteOptions::default()).await.unwrap();
+    assert_eq!(store.migrate().await.unwrap(), ["0001_carts"]);
+    (store, folder)
+}
+
+cartwright_storage_tests::conformance!(fresh);

@@ -1,0 +1,5 @@
+DROP TABLE cache_gate;
+DROP TABLE idempotency_keys;
+DROP TABLE cart_lines;
+DROP TABLE carts;
+DROP TABLE products;
