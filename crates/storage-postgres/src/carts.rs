@@ -11,15 +11,16 @@ use cartwright_storage::{
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::join;
 use metrics::histogram;
 
 use crate::{
+    claims::{self, Claimed},
     lock_keys, read,
     sql::{
-        CartRow, ForgetKeys, GateRow, KeyRow, ListingRow, LoadCarts, LoadKeys, LoadListings, LockCarts,
-        ReadGate, TryLockCartsShared, TryLockKeys,
+        CartRow, ForgetKeys, GateRow, ListingRow, LoadCarts, LoadListings, LockCarts, ReadGate,
+        TryLockCartsShared,
     },
     store::PostgresStore,
     transaction::{Failure, Transaction},
@@ -153,9 +154,7 @@ struct UnderLocks {
     gate: Vec<GateRow>,
     carts: Vec<CartRow>,
     listings: Vec<ListingRow>,
-    /// Positions of claims that somebody else holds, from 1.
-    busy: Vec<(i64,)>,
-    keys: Vec<KeyRow>,
+    claimed: Claimed,
 }
 
 async fn carry_out(
@@ -165,7 +164,8 @@ async fn carry_out(
     policy: &BatchPolicy,
     fence: &dyn Fence,
 ) -> Result<Vec<Outcome>, Failure> {
-    let read = lock_and_read(transaction, names).await?;
+    let mut read = lock_and_read(transaction, names).await?;
+    read.claimed = claims::try_again(transaction.pipe(), &names.claims, read.claimed).await?;
     // Asked under the locks, so that the times of a cart's changes are in the order of its versions.
     let now = policy.clock.now();
     let (gate, loaded) = values(names, read, now)?;
@@ -188,12 +188,10 @@ async fn carry_out(
 /// what comes after the locks sees what their previous holders committed.
 async fn lock_and_read(transaction: &Transaction<'_>, names: &Names<'_>) -> QueryResult<UnderLocks> {
     let connection = transaction.pipe();
-    let principals: Vec<&str> = names.claims.iter().map(|claim| claim.principal.as_str()).collect();
-    let keys: Vec<&str> = names.claims.iter().map(|claim| claim.key.as_str()).collect();
     let (begun, locked, busy, gate, carts, listings, keys) = join!(
         transaction.begin(),
         LockCarts { keys: names.locks.clone() }.execute(&mut &*connection),
-        try_keys(connection, &names.claims),
+        claims::lock(connection, &names.claims),
         ReadGate {}.load::<GateRow>(&mut &*connection),
         LoadCarts { owners: texts(&names.owners) }.load::<CartRow>(&mut &*connection),
         async {
@@ -203,33 +201,18 @@ async fn lock_and_read(transaction: &Transaction<'_>, names: &Names<'_>) -> Quer
             let ids = names.products.iter().map(|product| product.as_str()).collect();
             LoadListings { ids }.load::<ListingRow>(&mut &*connection).await
         },
-        async {
-            if keys.is_empty() {
-                return Ok(Vec::new());
-            }
-            LoadKeys { principals, keys }.load::<KeyRow>(&mut &*connection).await
-        },
+        claims::load(connection, &names.claims),
     );
     // The first that failed is the reason; those after it were only refused because of it.
     begun?;
     locked?;
-    Ok(UnderLocks { busy: busy?, gate: gate?, carts: carts?, listings: listings?, keys: keys? })
-}
-
-async fn try_keys(
-    mut connection: &AsyncPgConnection,
-    claims: &[&IdempotencyClaim],
-) -> QueryResult<Vec<(i64,)>> {
-    if claims.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keys = claims.iter().map(|claim| lock_keys::claim(claim)).collect();
-    TryLockKeys { keys }.load(&mut connection).await
+    let claimed = Claimed { busy: busy?, rows: keys? };
+    Ok(UnderLocks { gate: gate?, carts: carts?, listings: listings?, claimed })
 }
 
 fn values(names: &Names<'_>, read: UnderLocks, now: DateTime<Utc>) -> Result<(Gate, Loaded), StorageError> {
-    let mut keys = read::used_keys(&names.claimants, read.keys, now - KEY_LIFETIME)?;
-    for (at,) in read.busy {
+    let mut keys = read::used_keys(&names.claimants, read.claimed.rows, now - KEY_LIFETIME)?;
+    for (at,) in read.claimed.busy {
         keys.insert(*read::at(&names.claimants, at)?, KeyState::InFlight);
     }
     let carts = read::carts(&names.owners, read.carts)?;

@@ -11,6 +11,7 @@
 
 mod carts;
 mod catalog;
+mod claims;
 mod connection;
 mod error;
 mod gate;

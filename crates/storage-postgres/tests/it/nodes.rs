@@ -81,6 +81,23 @@ async fn a_key_that_another_node_works_on_is_in_flight() {
     assert!(matches!(outcomes[0], Outcome::Replayed(_)), "{outcomes:?}");
 }
 
+/// PostgreSQL gives the cart's lock back before the key's, or after: the one who waited for the cart is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_waited_for_its_cart_is_replayed() {
+    let (url, first) = shop().await;
+    let second = node(&url).await;
+    for round in 0..200 {
+        let key = format!("k{round}");
+        let batch = [claimed(add("ana", "tea", 1), &key, b"x")];
+        let (one, two) = futures_util::join!(run(&first, &batch), run(&second, &batch));
+        let outcomes = [one.unwrap().remove(0), two.unwrap().remove(0)];
+        let done = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Done(_))).count();
+        let replayed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Replayed(_))).count();
+        assert_eq!((done, replayed), (1, 1), "round {round}: {outcomes:?}");
+        run(&first, &[cartwright_storage_tests::clear("ana")]).await.unwrap();
+    }
+}
+
 /// What is pipelined behind the locks must see what their last holder committed, with statements that are prepared
 /// for the first time and with those that were prepared before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
