@@ -1,9 +1,13 @@
-//! What can only be tested from inside: the plans of statements, and a full disk.
+//! What can only be tested from inside: the plans of statements, a full disk, tools that hold the file.
+
+use std::{sync::Arc, time::Duration};
 
 use cartwright_domain::{Currency, Listing, Money, ProductId};
 use cartwright_storage::{CatalogStore, StorageError};
-use cartwright_storage_tests::{Kit, add, claimed, merge, owner};
-use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_types::Text};
+use cartwright_storage_tests::{Kit, RecordingFence, add, claimed, merge, owner};
+use diesel::{
+    Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_types::Text,
+};
 use tempfile::TempDir;
 
 use crate::{SqliteOptions, SqliteStore, batch, carts, error::storage_error, rows, write};
@@ -91,6 +95,52 @@ async fn a_panic_in_a_task_leaves_no_transaction_behind() {
     kit.list(&["tea"]).await;
     kit.run(&[claimed(add("ana", "tea", 1), "k", b"x"), merge("ben", "ana")]).await;
     assert_eq!(kit.store.load(&[owner("ben")]).await.unwrap().remove(0).version(), 1);
+}
+
+/// A tool from outside that holds the file's write lock, and does not look at ours.
+fn tool(folder: &TempDir) -> SqliteConnection {
+    let mut tool = SqliteConnection::establish(folder.path().join("shop.db").to_str().unwrap()).unwrap();
+    tool.batch_execute("BEGIN IMMEDIATE").unwrap();
+    tool
+}
+
+#[tokio::test]
+async fn the_locks_of_an_abandoned_batch_are_kept_until_its_task_has_ended() {
+    let (store, folder) = fresh().await;
+    let kit = Kit::new(store);
+    let mut tool = tool(&folder);
+    let locked = async || kit.store.load_for_fill(&[owner("ana")]).await.unwrap().remove(0).locked;
+    let batch = kit.spawn(vec![add("ana", "tea", 1)], Arc::new(RecordingFence::default()));
+    while locked().await {
+        tokio::task::yield_now().await;
+    }
+    batch.abort();
+    assert!(batch.await.unwrap_err().is_cancelled());
+    assert!(!locked().await, "its task still waits for the tool");
+    tool.batch_execute("ROLLBACK").unwrap();
+    let released = async {
+        while !locked().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), released).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_locked_from_outside_is_unavailable_for_writes_only() {
+    let folder = TempDir::new().unwrap();
+    let options = SqliteOptions { busy_timeout: Duration::from_millis(20), ..SqliteOptions::default() };
+    let store = SqliteStore::open(&folder.path().join("shop.db"), options).await.unwrap();
+    store.migrate().await.unwrap();
+    let kit = Kit::new(store);
+    kit.list(&["tea"]).await;
+    let mut tool = tool(&folder);
+    let error = kit.try_run(&[add("ana", "tea", 1)]).await.unwrap_err();
+    let StorageError::Unavailable(cause) = error else { panic!("{error:?}") };
+    assert!(cause.to_string().contains("locked by a tool"), "{cause}");
+    assert_eq!(kit.cart("ana").await.version(), 0);
+    tool.batch_execute("ROLLBACK").unwrap();
+    kit.done(add("ana", "tea", 1)).await;
 }
 
 fn listing(n: i64) -> Listing {
