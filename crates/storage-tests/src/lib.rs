@@ -3,7 +3,7 @@
 //! [`rules`] has one async function for each rule of the contract in `cartwright-storage`; each gets a fresh, empty,
 //! migrated store. [`conformance!`] turns all of them into tests of one store:
 //!
-//! ```ignore
+//! ```text
 //! async fn fresh() -> (SqliteStore, TempDir) { … }
 //! cartwright_storage_tests::conformance!(fresh);
 //! ```
