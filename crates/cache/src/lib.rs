@@ -1,1 +1,15 @@
 //! What a cache of carts must do, and the in-process implementation.
+//!
+//! The promise is per cart: a read that starts after a write was acknowledged returns that write or a later one. The
+//! cache keeps it together with the store's locks; see [`CartCache`]. Nothing in here fails a request: a cache that
+//! cannot answer says [`CacheRead::Bypass`], and the database answers.
+
+mod carts;
+mod events;
+mod memory;
+
+pub use carts::{
+    CacheRead, CacheStatus, CartCache, Document, Layer, Lease, NodeStatus, Role, StoreValue, Survey, Unfenced,
+};
+pub use events::{CartEvent, EventBus, EventHub, Subscription, Update};
+pub use memory::MemoryCartCache;

@@ -136,7 +136,8 @@ impl Cart {
                 Applied::Changed
             }
             Command::SetQuantity { product_id, quantity: None } | Command::Remove { product_id } => {
-                let at = self.position(product_id).ok_or_else(|| CartError::LineNotFound(product_id.clone()))?;
+                let at =
+                    self.position(product_id).ok_or_else(|| CartError::LineNotFound(product_id.clone()))?;
                 self.lines.remove(at);
                 Applied::Changed
             }
@@ -203,10 +204,10 @@ impl Cart {
         price: Money,
     ) -> Result<(), CartError> {
         if let Some(line) = self.lines.iter_mut().find(|line| line.product_id == *product_id) {
-            line.quantity = line.quantity.plus(quantity).ok_or(CartError::TooManyUnits {
-                present: line.quantity.get(),
-                adding: quantity.get(),
-            })?;
+            line.quantity = line
+                .quantity
+                .plus(quantity)
+                .ok_or(CartError::TooManyUnits { present: line.quantity.get(), adding: quantity.get() })?;
             return Ok(());
         }
         if self.lines.len() >= MAX_LINES {

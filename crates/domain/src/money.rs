@@ -131,11 +131,16 @@ impl Money {
         if text.len() > MAX_TEXT || !text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c)) {
             return Err(not_a_number());
         }
-        let decimal = if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str_exact(text) }
-            .map_err(|error| match error {
-                rust_decimal::Error::ExceedsMaximumPossibleValue | rust_decimal::Error::ScaleExceedsMaximumPrecision(_) => MoneyError::Overflow,
-                _ => not_a_number(),
-            })?;
+        let decimal = if text.contains(['e', 'E']) {
+            Decimal::from_scientific(text)
+        } else {
+            Decimal::from_str_exact(text)
+        }
+        .map_err(|error| match error {
+            rust_decimal::Error::ExceedsMaximumPossibleValue
+            | rust_decimal::Error::ScaleExceedsMaximumPrecision(_) => MoneyError::Overflow,
+            _ => not_a_number(),
+        })?;
         if decimal.is_sign_negative() && !decimal.is_zero() {
             return Err(MoneyError::Negative);
         }

@@ -1,0 +1,343 @@
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use cartwright_cache::{
+    CacheStatus, CartCache, CartEvent, EventBus, EventHub, Layer, StoreValue, Subscription,
+};
+use cartwright_domain::{Cart, Clock, OwnerId, SystemClock, merge};
+use cartwright_storage::{BatchPolicy, CartRequest, Store};
+use metrics::Counter;
+use tokio::runtime::Handle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    CartServiceError, DocumentError, GateSettings, MergePreview, Read, Reply, Source,
+    combiner::{Combiner, Limits, Run},
+    document::{decode, encode},
+    gate, read, write,
+};
+
+/// How the service works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether products outside the catalogue may be added with the client's name and price.
+    pub allow_unlisted: bool,
+    /// Write transactions at the same time. More lanes: smaller batches, and less waiting for each other's commits.
+    pub write_lanes: usize,
+    /// Requests in one write transaction at most.
+    pub write_batch: usize,
+    /// Cache reads at the same time.
+    pub read_lanes: usize,
+    /// Carts in one cache read at most.
+    pub read_batch: usize,
+    /// Requests that wait in a lane at most; more are refused as overload.
+    pub waiting: usize,
+    /// How the gate is looked after.
+    pub gate: GateSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow_unlisted: false,
+            write_lanes: 2,
+            write_batch: 128,
+            read_lanes: 2,
+            read_batch: 128,
+            waiting: 10_000,
+            gate: GateSettings::default(),
+        }
+    }
+}
+
+/// Puts a [`CartService`] together.
+#[derive(Debug)]
+pub struct CartServiceBuilder {
+    store: Arc<dyn Store>,
+    cache: Option<Arc<dyn CartCache>>,
+    events: Arc<dyn EventBus>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+}
+
+impl CartServiceBuilder {
+    /// Serves reads from this cache. Without one, every read asks the database.
+    #[must_use]
+    pub fn cache(mut self, cache: Arc<dyn CartCache>) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Tells new versions on this bus. Without one, only the listeners of this process hear of them.
+    #[must_use]
+    pub fn events(mut self, events: Arc<dyn EventBus>) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Takes the time from this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Works like this.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Starts the service on the current tokio runtime, which must be multi-threaded and outlive it: all its
+    /// connections and batches live there, whichever runtime a caller is on.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(self) -> CartService {
+        let (runtime, tasks, stop) = (Handle::current(), TaskTracker::new(), CancellationToken::new());
+        let settings = self.settings;
+        let shared = Arc::new(Shared {
+            store: self.store,
+            cache: self.cache,
+            events: self.events,
+            policy: BatchPolicy { clock: self.clock, allow_unlisted: settings.allow_unlisted },
+            pause: settings.gate.pause,
+            figures: Figures::register(),
+            runtime: runtime.clone(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        });
+        let reads: Run<OwnerId, Read> = {
+            let shared = Arc::clone(&shared);
+            Arc::new(move |batch| Box::pin(read::run(Arc::clone(&shared), batch)))
+        };
+        let writes: Run<CartRequest, Reply> = {
+            let shared = Arc::clone(&shared);
+            Arc::new(move |batch| Box::pin(write::run(Arc::clone(&shared), batch)))
+        };
+        let limits = |batch| Limits { batch, waiting: settings.waiting };
+        let combine =
+            |lanes, batch, run| Combiner::new(lanes, limits(batch), runtime.clone(), tasks.clone(), run);
+        let readers = combine(settings.read_lanes, settings.read_batch, reads);
+        let writers =
+            Combiner::new(settings.write_lanes, limits(settings.write_batch), runtime.clone(), tasks, writes);
+        if let Some(cache) = shared.cache.as_ref().filter(|cache| cache.gated()) {
+            let keeper = gate::keep(Arc::clone(&shared.store), Arc::clone(cache), settings.gate, stop);
+            shared.spawn(keeper);
+        }
+        CartService { inner: Arc::new(Inner { shared, readers, writers }) }
+    }
+}
+
+/// What reads and writes have in common.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) cache: Option<Arc<dyn CartCache>>,
+    pub(crate) policy: BatchPolicy,
+    pub(crate) figures: Figures,
+    events: Arc<dyn EventBus>,
+    pause: Duration,
+    runtime: Handle,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    /// Runs to its end, whatever becomes of the caller; shutdown waits for it.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
+    }
+
+    pub(crate) fn spawn_events(&self, events: Vec<CartEvent>) {
+        if !events.is_empty() {
+            let bus = Arc::clone(&self.events);
+            self.spawn(async move { bus.publish(&events).await });
+        }
+    }
+
+    /// After a commit: stores the documents, then tells the listeners.
+    pub(crate) fn spawn_finish(&self, values: Vec<StoreValue>, events: Vec<CartEvent>) {
+        let (bus, cache) = (Arc::clone(&self.events), self.cache.clone());
+        self.spawn(async move {
+            if let Some(cache) = cache {
+                cache.store(values).await;
+            }
+            bus.publish(&events).await;
+        });
+    }
+
+    pub(crate) async fn close_gate(&self, epoch: i64, reason: &str) {
+        if let Err(error) = gate::close(&*self.store, epoch, self.pause, reason).await {
+            tracing::debug!(error = %error, "the gate could not be closed");
+        }
+    }
+}
+
+/// Counters of the read path, looked up once.
+pub(crate) struct Figures {
+    memory: Counter,
+    replica: Counter,
+    primary: Counter,
+    pub(crate) misses: Counter,
+    pub(crate) bypasses: Counter,
+}
+
+impl Figures {
+    fn register() -> Self {
+        let reads = |answered: &'static str| metrics::counter!("cartwright_cart_reads_total", "answered_by" => answered);
+        Self {
+            memory: reads("memory"),
+            replica: reads("replica"),
+            primary: reads("primary"),
+            misses: reads("database_miss"),
+            bypasses: reads("database_bypass"),
+        }
+    }
+
+    pub(crate) fn hits(&self, layer: Layer) -> &Counter {
+        match layer {
+            Layer::Memory => &self.memory,
+            Layer::Replica => &self.replica,
+            Layer::Primary => &self.primary,
+        }
+    }
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    readers: Combiner<OwnerId, Read>,
+    writers: Combiner<CartRequest, Reply>,
+}
+
+/// Carts. A clone is the same service.
+#[derive(Clone)]
+pub struct CartService {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for CartService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CartService").field("cache", &self.inner.shared.cache).finish_non_exhaustive()
+    }
+}
+
+impl CartService {
+    /// A service on this store; add what else it should use, then [`start`](CartServiceBuilder::start).
+    pub fn builder(store: Arc<dyn Store>) -> CartServiceBuilder {
+        CartServiceBuilder {
+            store,
+            cache: None,
+            events: Arc::new(EventHub::new()),
+            clock: Arc::new(SystemClock),
+            settings: Settings::default(),
+        }
+    }
+
+    /// The cart as JSON: the newest version that was acknowledged before the call, or a later one. The cart of somebody
+    /// who has none is empty and has version 0.
+    ///
+    /// # Errors
+    /// [`CartServiceError::Storage`] when neither cache nor database can answer, [`CartServiceError::Overloaded`], and
+    /// the errors of a shutdown.
+    pub async fn read(&self, owner: &OwnerId) -> Result<Read, CartServiceError> {
+        if let Some(cache) = &self.inner.shared.cache
+            && let Some(document) = cache.peek(owner)
+        {
+            self.inner.shared.figures.memory.increment(1);
+            return Ok(Read { document, source: Source::Cache(Layer::Memory) });
+        }
+        self.running()?;
+        self.inner.readers.submit(lane(owner), owner.clone()).await
+    }
+
+    /// The cart as a value, with the same promise as [`read`](Self::read).
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub async fn cart(&self, owner: &OwnerId) -> Result<Cart, CartServiceError> {
+        let read = self.read(owner).await?;
+        decode(&read.document.body).map_err(|error| unreadable(&error))
+    }
+
+    /// Carries out a command. Commands that arrive together go in one transaction. When the caller stops waiting after
+    /// the batch was begun, the command is carried out all the same.
+    ///
+    /// # Errors
+    /// [`CartServiceError`]; nothing was changed, except that [`CartServiceError::Storage`] and
+    /// [`CartServiceError::Lost`] leave it open: an idempotency key makes it safe to try again.
+    pub async fn execute(&self, request: CartRequest) -> Result<Reply, CartServiceError> {
+        self.running()?;
+        self.inner.writers.submit(lane(&request.owner), request).await
+    }
+
+    /// What merging `from` into the cart of `into` would do, as both are now. Changes nothing.
+    ///
+    /// # Errors
+    /// [`CartServiceError::Refused`] when the merge would be refused, and those of [`read`](Self::read).
+    pub async fn preview_merge(
+        &self,
+        into: &OwnerId,
+        from: &OwnerId,
+    ) -> Result<MergePreview, CartServiceError> {
+        let (target, source) = futures_util::future::try_join(self.cart(into), self.cart(from)).await?;
+        let (mut target, mut source) = (target, source);
+        let merged = merge(&mut target, &mut source, self.inner.shared.policy.clock.now());
+        let document = encode(&target).map_err(|error| unreadable(&error))?;
+        match merged {
+            Ok(report) => Ok(MergePreview { document, report }),
+            Err(error) => Err(CartServiceError::Refused { error, current: document }),
+        }
+    }
+
+    /// Hears of every new version of a cart, on whichever node it was written. Versions may be skipped: look at the cart
+    /// when told.
+    pub fn subscribe(&self, owner: &OwnerId) -> Subscription {
+        self.inner.shared.events.subscribe(owner)
+    }
+
+    /// Whether the database answers and has the schema that is needed.
+    ///
+    /// # Errors
+    /// [`CartServiceError::Storage`] says what is wrong.
+    pub async fn ping(&self) -> Result<(), CartServiceError> {
+        let store = Arc::clone(&self.inner.shared.store);
+        let ping = self.inner.shared.runtime.spawn(async move { store.ping().await });
+        match ping.await {
+            Ok(answer) => answer.map_err(|error| CartServiceError::Storage(Arc::new(error))),
+            Err(_lost) => Err(CartServiceError::Lost),
+        }
+    }
+
+    /// The cache as this node sees it. `None`: there is none.
+    pub fn cache_status(&self) -> Option<CacheStatus> {
+        self.inner.shared.cache.as_ref().map(|cache| cache.status())
+    }
+
+    /// Refuses what is new, finishes what was accepted, and returns when that is done.
+    pub async fn shutdown(&self) {
+        self.inner.shared.stop.cancel();
+        self.inner.shared.tasks.close();
+        self.inner.shared.tasks.wait().await;
+    }
+
+    fn running(&self) -> Result<(), CartServiceError> {
+        if self.inner.shared.stop.is_cancelled() { Err(CartServiceError::ShuttingDown) } else { Ok(()) }
+    }
+}
+
+fn unreadable(error: &DocumentError) -> CartServiceError {
+    CartServiceError::Storage(Arc::new(cartwright_storage::StorageError::unexpected(format!(
+        "a cart document that cannot be read: {error}"
+    ))))
+}
+
+/// Requests for one cart go through one lane, so that they meet in one batch.
+fn lane(owner: &OwnerId) -> usize {
+    let mut hasher = DefaultHasher::new();
+    owner.hash(&mut hasher);
+    usize::try_from(hasher.finish() >> 1).unwrap_or(0)
+}
