@@ -1,1 +1,8 @@
-//! The actix-web adapter: routes, problem+json, OpenAPI.
+//! The HTTP adapter: actix-web routes over a [`CartService`](cartwright_cart::CartService).
+//!
+//! Every handler does three things: extract, one call of the service, map. What is not an answer is a `Problem`
+//! (RFC 9457), and one table in `problem` says which status and code each has.
+
+mod app;
+
+pub use app::{AppState, HttpSettings, configure, create_app, describe_metrics, openapi};

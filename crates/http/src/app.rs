@@ -1,0 +1,87 @@
+use std::sync::{Arc, atomic::AtomicBool};
+
+use actix_web::{
+    App, Error,
+    body::BoxBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    web,
+};
+use cartwright_cart::CartService;
+use cartwright_domain::Currency;
+
+/// How requests are answered.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Bytes in a request body at most; more are answered 413.
+    pub body_limit: usize,
+    /// Origins whose browsers may call: `https://shop.example`, or `*` for all. Empty: none but our own.
+    pub cors_origins: Vec<String>,
+    /// Currency of a `product_data.price` that comes without one.
+    pub default_currency: Currency,
+    /// Version of the server, shown by the health routes and in the OpenAPI document.
+    pub version: &'static str,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            body_limit: 256 * 1024,
+            cors_origins: Vec::new(),
+            default_currency: Currency::USD,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// What the handlers share. A clone shares everything.
+#[derive(Clone)]
+pub struct AppState {
+    /// The carts.
+    pub carts: CartService,
+    /// How requests are answered.
+    pub settings: Arc<HttpSettings>,
+    /// Writes the metrics in the Prometheus text format.
+    pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Set when the server is about to stop: readiness fails and event streams end.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// Mounts every route.
+pub fn configure(state: AppState) -> impl FnOnce(&mut web::ServiceConfig) + Clone {
+    move |config| {
+        config.app_data(web::Data::new(state));
+    }
+}
+
+/// The whole application: what the server runs and the tests call.
+pub fn create_app(
+    state: AppState,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new().configure(configure(state))
+}
+
+/// The OpenAPI 3.1 document, as JSON.
+pub fn openapi() -> String {
+    String::from("{}")
+}
+
+/// Describes the metrics of this crate to the installed recorder.
+pub fn describe_metrics() {
+    metrics::describe_histogram!(
+        "cartwright_http_request_seconds",
+        metrics::Unit::Seconds,
+        "Time from the request's head to the answer's head, by route and method"
+    );
+    metrics::describe_counter!(
+        "cartwright_http_requests_total",
+        "Requests answered, by route, method and status"
+    );
+}
