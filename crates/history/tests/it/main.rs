@@ -1,0 +1,1 @@
+//! A recorded history of nodes under faults has no violation.
