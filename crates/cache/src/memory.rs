@@ -86,6 +86,15 @@ impl MemoryCartCache {
         let token = format!("T{}", self.tokens.fetch_add(1, Ordering::Relaxed));
         Lease { namespace: Arc::clone(&self.namespace), token: Arc::from(token) }
     }
+
+    /// The only way in which entries change: moka carries out the computations of a key one after another, but a plain
+    /// `insert` slips in between what a computation saw and what it puts. A document would then replace the token of
+    /// a fence that came after its lease.
+    fn change(&self, owner: &OwnerId, decide: impl FnOnce(Option<Entry>) -> Op<Entry>) {
+        self.entries
+            .entry_by_ref(owner)
+            .and_compute_with(|present| decide(present.map(moka::Entry::into_value)));
+    }
 }
 
 #[async_trait]
@@ -99,14 +108,23 @@ impl CartCache for MemoryCartCache {
 
     async fn read(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
         let read = |owner: &OwnerId| {
-            let lease = self.lease();
-            let entry =
-                self.entries.entry_by_ref(owner).or_insert_with(|| Entry::Token(Arc::clone(&lease.token)));
-            match (entry.is_fresh(), entry.into_value()) {
-                (_, Entry::Document(document)) => CacheRead::Hit(document, Layer::Memory),
-                (true, Entry::Token(_)) => CacheRead::Absent(lease),
-                (false, Entry::Token(_)) => CacheRead::Bypass,
+            let known = |entry| match entry {
+                Entry::Document(document) => CacheRead::Hit(document, Layer::Memory),
+                Entry::Token(_) => CacheRead::Bypass,
+            };
+            if let Some(entry) = self.entries.get(owner) {
+                return known(entry);
             }
+            let lease = self.lease();
+            let mut answer = CacheRead::Absent(lease.clone());
+            self.change(owner, |present| match present {
+                None => Op::Put(Entry::Token(lease.token)),
+                Some(entry) => {
+                    answer = known(entry);
+                    Op::Nop
+                }
+            });
+            answer
         };
         owners.iter().map(read).collect()
     }
@@ -114,18 +132,19 @@ impl CartCache for MemoryCartCache {
     async fn fence(&self, _gate: &Gate, owners: &[OwnerId]) -> Result<Option<Lease>, Unfenced> {
         let lease = self.lease();
         for owner in owners {
-            self.entries.insert(owner.clone(), Entry::Token(Arc::clone(&lease.token)));
+            self.change(owner, |_| Op::Put(Entry::Token(Arc::clone(&lease.token))));
         }
         Ok(Some(lease))
     }
 
     async fn store(&self, values: Vec<StoreValue>) {
         for StoreValue { owner, lease, document } in values {
-            self.entries.entry(owner).and_compute_with(|present| {
-                match present.map(moka::Entry::into_value) {
-                    Some(Entry::Token(token)) if token == lease.token => Op::Put(Entry::Document(document)),
-                    _ => Op::Nop,
-                }
+            if lease.namespace != self.namespace {
+                continue;
+            }
+            self.change(&owner, |present| match present {
+                Some(Entry::Token(token)) if token == lease.token => Op::Put(Entry::Document(document)),
+                _ => Op::Nop,
             });
         }
     }
