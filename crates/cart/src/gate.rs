@@ -58,6 +58,10 @@ fn decide(gate: &Gate, survey: &Survey, waited: bool, steady: Duration) -> Step 
         (GateState::Open(open), Survey::Found { replicas, .. }) => match &open.previous {
             Some(_) if steady >= SET_CHANGE => Step::Change { to: open.replicas.clone(), previous: None },
             Some(_) => Step::Nothing,
+            // A write that is under way knows nothing of a replica that joins: only a new opening lets one in.
+            None if replicas.endpoints.iter().any(|id| !open.replicas.endpoints.contains(id)) => {
+                Step::Close("a replica joined")
+            }
             None if *replicas != open.replicas => {
                 Step::Change { to: replicas.clone(), previous: Some(open.replicas.clone()) }
             }
@@ -109,8 +113,9 @@ impl Keeper {
         let since = match &self.steady {
             Some((seen, since)) if *seen == gate => *since,
             _ => {
-                self.steady = Some((gate.clone(), asked));
-                asked
+                let now = Instant::now(); // not `asked`: it may have changed between the question and the answer
+                self.steady = Some((gate.clone(), now));
+                now
             }
         };
         let survey = self.cache.survey().await;
@@ -128,7 +133,8 @@ impl Keeper {
     async fn carry_out(&mut self, gate: &Gate, step: Step) -> Result<(), cartwright_storage::StorageError> {
         match step {
             Step::Nothing => {}
-            Step::Close(reason) => close(&*self.store, gate.epoch, self.settings.pause, reason).await?,
+            // Not a fault: it may open again as soon as every lease has run out.
+            Step::Close(reason) => close(&*self.store, gate.epoch, Duration::ZERO, reason).await?,
             Step::Open { primary, replicas } => {
                 let namespace = format!("{}-{:08x}", gate.epoch + 1, rand::random::<u32>());
                 let open = OpenGate { namespace, primary, replicas, previous: None };
@@ -215,6 +221,8 @@ mod tests {
         let two = open("a", &["r", "s"], None);
         let change = decide(&two, &found("a", &["r"]), true, Duration::ZERO);
         assert_eq!(change, Step::Change { to: set(&["r"]), previous: Some(set(&["r", "s"])) });
+        let joined = decide(&open("a", &["r"], None), &found("a", &["r", "s"]), true, SET_CHANGE);
+        assert_eq!(joined, Step::Close("a replica joined"));
         let changing = open("a", &["r"], Some(&["r", "s"]));
         assert_eq!(decide(&changing, &found("a", &[]), true, Duration::ZERO), Step::Nothing);
         let done = decide(&changing, &found("a", &[]), true, SET_CHANGE);

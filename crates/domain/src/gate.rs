@@ -39,7 +39,7 @@ pub struct OpenGate {
 /// The replicas that nodes read from, and what the primary must report about them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ReadSet {
-    /// Endpoints as configured.
+    /// Identities of their processes: a replica that was restarted is another one. Sorted.
     pub endpoints: Vec<String>,
     /// What the primary lists as attached when exactly these, and no others, are attached. Sorted.
     pub attached: Vec<String>,

@@ -1,0 +1,179 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cartwright_cache::{CartEvent, EventBus, EventHub, Subscription, Update};
+use cartwright_domain::OwnerId;
+use futures_util::StreamExt;
+use redis::{AsyncConnectionConfig, Client, RedisResult, aio::MultiplexedConnection};
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::options::{ConnectError, RedisOptions};
+
+const CHANNEL: &str = "cart_update:";
+/// Between two tries to reach a server.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// New versions of carts, told to all nodes by Redis pub/sub on `cart_update:{user_id}`.
+///
+/// Listeners of this process are told directly, so that a dead Redis does not silence them; those of other nodes miss
+/// what happens meanwhile and are told so ([`Update::Missed`]) when it is back.
+pub struct RedisEventBus {
+    hub: EventHub,
+    wanted: mpsc::UnboundedSender<Wanted>,
+    publisher: Mutex<Option<MultiplexedConnection>>,
+    clients: Vec<Client>,
+    _stop: DropGuard,
+}
+
+enum Wanted {
+    Listen(OwnerId),
+    Leave(OwnerId),
+}
+
+impl std::fmt::Debug for RedisEventBus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisEventBus").finish_non_exhaustive()
+    }
+}
+
+impl RedisEventBus {
+    /// Starts to use these servers, on the current tokio runtime. Returns at once, whether they answer or not.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when an address is none.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(options: &RedisOptions) -> Result<Self, ConnectError> {
+        let clients = options.clients()?;
+        let (wanted, wishes) = mpsc::unbounded_channel();
+        let (hub, stop) = (EventHub::new(), CancellationToken::new());
+        let listening = listen(clients.clone(), hub.clone(), wishes);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(listening));
+        Ok(Self { hub, wanted, publisher: Mutex::new(None), clients, _stop: stop.drop_guard() })
+    }
+
+    /// Any server will do to be heard on a replica, but only the primary passes messages on.
+    async fn send(&self, events: &[CartEvent]) -> RedisResult<()> {
+        let mut pipeline = redis::Pipeline::with_capacity(events.len());
+        for event in events {
+            let payload = serde_json::json!({ "user_id": event.owner, "version": event.version }).to_string();
+            pipeline.cmd("PUBLISH").arg(format!("{CHANNEL}{}", event.owner)).arg(payload).ignore();
+        }
+        let connection = {
+            let mut publisher = self.publisher.lock().await;
+            match &*publisher {
+                Some(connection) => connection.clone(),
+                None => publisher.insert(primary(&self.clients).await?).clone(),
+            }
+        };
+        let sent = pipeline.query_async(&mut connection.clone()).await;
+        if sent.is_err() {
+            *self.publisher.lock().await = None;
+        }
+        sent
+    }
+}
+
+#[async_trait]
+impl EventBus for RedisEventBus {
+    async fn publish(&self, events: &[CartEvent]) {
+        self.hub.publish(events).await;
+        if events.is_empty() {
+            return;
+        }
+        if let Err(error) = self.send(events).await {
+            metrics::counter!("cartwright_events_lost_total").increment(events.len() as u64);
+            tracing::debug!(%error, "events were not published");
+        }
+    }
+
+    fn subscribe(&self, owner: &OwnerId) -> Subscription {
+        let (subscription, fresh) = self.hub.listen(owner);
+        if fresh {
+            let _ = self.wanted.send(Wanted::Listen(owner.clone())); // the listening task lives as long as the bus
+        }
+        let wanted = self.wanted.clone();
+        subscription.when_last(move |owner| {
+            let _ = wanted.send(Wanted::Leave(owner));
+        })
+    }
+}
+
+async fn primary(clients: &[Client]) -> RedisResult<MultiplexedConnection> {
+    let mut last = redis::RedisError::from((redis::ErrorKind::Io, "no server takes writes"));
+    for client in clients {
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(Duration::from_millis(250)));
+        let found: RedisResult<Option<MultiplexedConnection>> = async {
+            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+            let info: String = redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
+            Ok((crate::survey::field(&info, "role") == Some("master")).then_some(connection))
+        }
+        .await;
+        match found {
+            Ok(Some(connection)) => return Ok(connection),
+            Ok(None) => {}
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Hears the servers, one after the other when one is lost.
+async fn listen(clients: Vec<Client>, hub: EventHub, mut wishes: mpsc::UnboundedReceiver<Wanted>) {
+    let mut turn = 0;
+    loop {
+        if let Some(client) = clients.get(turn % clients.len().max(1))
+            && let Err(error) = hear(client, &hub, &mut wishes).await
+        {
+            tracing::debug!(%error, "events are not heard");
+        }
+        turn += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn hear(
+    client: &Client,
+    hub: &EventHub,
+    wishes: &mut mpsc::UnboundedReceiver<Wanted>,
+) -> RedisResult<()> {
+    let connect = tokio::time::timeout(PAUSE, client.get_async_pubsub());
+    let connected =
+        connect.await.map_err(|_elapsed| redis::RedisError::from((redis::ErrorKind::Io, "no answer")))?;
+    let (mut sink, mut stream) = connected?.split();
+    for owner in hub.owners() {
+        sink.subscribe(format!("{CHANNEL}{owner}")).await?;
+    }
+    hub.missed();
+    loop {
+        tokio::select! {
+            message = stream.next() => {
+                let Some(message) = message else { return Ok(()) };
+                let owner = message.get_channel_name().strip_prefix(CHANNEL).and_then(|name| OwnerId::new(name).ok());
+                if let Some(owner) = owner {
+                    hub.deliver(&owner, version(message.get_payload_bytes()));
+                }
+            }
+            wish = wishes.recv() => match wish {
+                Some(Wanted::Listen(owner)) => {
+                    sink.subscribe(format!("{CHANNEL}{owner}")).await?;
+                    // What happened before the server knew of us was not heard.
+                    hub.deliver(&owner, Update::Missed);
+                }
+                Some(Wanted::Leave(owner)) => sink.unsubscribe(format!("{CHANNEL}{owner}")).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+fn version(payload: &[u8]) -> Update {
+    #[derive(serde::Deserialize)]
+    struct Payload {
+        version: u64,
+    }
+    serde_json::from_slice::<Payload>(payload)
+        .map_or(Update::Missed, |payload| Update::Version(payload.version))
+}

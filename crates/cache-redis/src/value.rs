@@ -1,0 +1,59 @@
+//! What stands under a cart's key.
+
+use bytes::Bytes;
+use cartwright_cache::Document;
+use cartwright_domain::OwnerId;
+
+/// A value as it was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// The cart.
+    Document(Document),
+    /// Somebody is about to put one there, or has made sure that none is believed.
+    Token,
+}
+
+/// `cart:<namespace>:<owner>`.
+pub(crate) fn key(namespace: &str, owner: &OwnerId) -> String {
+    let mut key = String::with_capacity(6 + namespace.len() + owner.as_str().len());
+    for part in ["cart:", namespace, ":", owner.as_str()] {
+        key.push_str(part);
+    }
+    key
+}
+
+/// `v<version>\n<json>`.
+pub(crate) fn write(document: &Document) -> Vec<u8> {
+    let mut bytes = format!("v{}\n", document.version).into_bytes();
+    bytes.extend_from_slice(&document.body);
+    bytes
+}
+
+/// Anything that is not a document keeps readers away, like a token.
+pub(crate) fn read(bytes: Vec<u8>) -> Value {
+    let head = bytes.iter().take(24).position(|byte| *byte == b'\n');
+    let version =
+        head.and_then(|end| std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix('v')?.parse().ok());
+    match (head, version) {
+        (Some(end), Some(version)) => {
+            Value::Document(Document { version, body: Bytes::from(bytes).slice(end + 1..) })
+        }
+        _ => Value::Token,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_come_back_and_everything_else_is_a_token() {
+        for body in ["{}", "", "T1", "v1\n{}", "\n\n"] {
+            let document = Document { version: 18, body: Bytes::from(body) };
+            assert_eq!(read(write(&document)), Value::Document(document));
+        }
+        for other in ["", "T8d2", "v", "v1", "vx\n{}", "v-1\n{}", "v99999999999999999999999999\n{}"] {
+            assert_eq!(read(other.into()), Value::Token, "{other:?}");
+        }
+    }
+}
