@@ -1,0 +1,171 @@
+//! Two nodes on a PostgreSQL and a Redis topology of their own.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use cartwright_history::client::{Load, Plan};
+use cartwright_testkit::{
+    ChaosProxy, Mode, Postgres, RedisServer, RedisTopology, ServerProcess, eventually, ports,
+};
+
+use crate::{PATIENCE, program};
+
+/// How many nodes there are.
+pub(crate) const NODES: usize = 2;
+
+/// How soon the cache must serve again once a fault is over.
+const HITS_RESUME: Duration = Duration::from_secs(30);
+
+/// What a test needs besides the usual.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shape {
+    /// PostgreSQL keeps what it committed when it is killed.
+    pub(crate) durable: bool,
+    /// The last node reaches Redis through proxies.
+    pub(crate) proxied: bool,
+    /// What the primary sends reaches the replicas this much later.
+    pub(crate) replication_delay: Option<Duration>,
+    /// The fault that is built into the nodes.
+    pub(crate) fault: Option<&'static str>,
+}
+
+/// A node.
+pub(crate) struct Node {
+    pub(crate) process: ServerProcess,
+    pub(crate) address: SocketAddr,
+}
+
+impl Node {
+    pub(crate) fn wait_ready(&self) {
+        self.process.wait_ready(&format!("http://{}/readyz", self.address), PATIENCE).unwrap();
+    }
+}
+
+/// Everything a test disturbs. Fields are dropped in this order.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    /// Between the last node and each Redis server.
+    pub(crate) to_redis: Vec<ChaosProxy>,
+    pub(crate) redis: RedisTopology,
+    /// Between the replicas and the primary.
+    _replication: Option<ChaosProxy>,
+    pub(crate) postgres: Postgres,
+    /// Which of [`servers`](Self::servers) is the primary.
+    pub(crate) primary: Cell<usize>,
+    /// One cluster at a time on this machine, also when tests are processes.
+    _turn: File,
+}
+
+impl Cluster {
+    pub(crate) async fn start(shape: &Shape) -> Self {
+        let turn = File::create(std::env::temp_dir().join("cartwright-history.lock")).unwrap();
+        turn.lock().unwrap();
+        let program = program::of(shape);
+
+        let postgres = Postgres::builder().durable(shape.durable).start().unwrap();
+        let database = postgres.fresh_database().await;
+        let redis = RedisTopology::start(2).unwrap();
+        let replication = shape.replication_delay.map(|delay| {
+            let proxy = ChaosProxy::start(([127, 0, 0, 1], redis.primary.port())).unwrap();
+            for replica in &redis.replicas {
+                replica.replica_of("127.0.0.1", proxy.port());
+            }
+            redis.wait_online(PATIENCE);
+            proxy.set(Mode::Latency(delay));
+            proxy
+        });
+        let servers = || std::iter::once(&redis.primary).chain(&redis.replicas);
+        let to_redis: Vec<ChaosProxy> = servers()
+            .filter(|_| shape.proxied)
+            .map(|server| ChaosProxy::start(([127, 0, 0, 1], server.port())).unwrap())
+            .collect();
+
+        let direct: Vec<String> = servers().map(RedisServer::url).collect();
+        let mut nodes = Vec::new();
+        for number in 1..=NODES {
+            let urls = if shape.proxied && number == NODES {
+                servers().zip(&to_redis).map(|(server, proxy)| server.url_via(proxy.port())).collect()
+            } else {
+                direct.clone()
+            };
+            let port = ports::free_port();
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            let process = ServerProcess::builder(&program)
+                .arg("serve")
+                .env("DATABASE_URL", &database)
+                .env("REDIS_URL", &urls[0])
+                .env("REDIS_REPLICA_URLS", urls[1..].join(","))
+                .env("CARTWRIGHT__SERVER__LISTEN", address.to_string())
+                .env("CARTWRIGHT__CARTS__ALLOW_UNLISTED_PRODUCTS", "true")
+                .env("CARTWRIGHT_FAULT", shape.fault.unwrap_or_default())
+                .env("RUST_LOG", "warn")
+                .start()
+                .unwrap();
+            let node = Node { process, address };
+            // One after the other: the first one migrates.
+            node.wait_ready();
+            nodes.push(node);
+        }
+        Self {
+            nodes,
+            to_redis,
+            redis,
+            _replication: replication,
+            postgres,
+            primary: Cell::new(0),
+            _turn: turn,
+        }
+    }
+
+    /// The Redis servers, in the order of the topology.
+    pub(crate) fn servers(&self) -> Vec<&RedisServer> {
+        std::iter::once(&self.redis.primary).chain(&self.redis.replicas).collect()
+    }
+
+    /// A load on all nodes.
+    pub(crate) fn load(&self) -> Load {
+        Load::start(Plan::new(self.nodes.iter().map(|node| node.address).collect())).unwrap()
+    }
+
+    /// Waits until every node serves from the cache.
+    pub(crate) async fn hits_resume(&self, load: &Load) {
+        let before = load.figures();
+        let done = |at: usize, figures: &cartwright_history::client::Figures| {
+            figures.nodes[at].hits() >= before.nodes[at].hits() + 100
+        };
+        let deadline = tokio::time::Instant::now() + HITS_RESUME;
+        while tokio::time::Instant::now() < deadline {
+            let figures = load.figures();
+            if (0..NODES).all(|node| done(node, &figures)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let logs: Vec<String> = self.nodes.iter().map(|node| tail(&node.process.log())).collect();
+        panic!(
+            "no hits {HITS_RESUME:?} after the fault: before {before}, now {}; failures {:?}; logs:\n{}",
+            load.figures(),
+            load.figures().failures,
+            logs.join("\n---\n")
+        );
+    }
+
+    /// Waits until Redis replicates again.
+    pub(crate) async fn replicates(&self) {
+        let primary = self.primary.get();
+        let servers = self.servers();
+        eventually(PATIENCE, async || {
+            let info: String = servers[primary].query(&["INFO", "replication"]).await;
+            info.matches("state=online").count() == servers.len() - 1
+        })
+        .await;
+    }
+}
+
+/// The end of a log.
+pub(crate) fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
