@@ -191,39 +191,4 @@ async fn run(shared: Arc<Shared>) -> Vec<Operation> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(nodes: u16) -> Plan {
-        Plan::new((0..nodes).map(|node| SocketAddr::from(([127, 0, 0, 1], 1 + node))).collect())
-    }
-
-    #[test]
-    fn the_share_of_writes_counts_the_reads_that_follow_them() {
-        assert!((plan(1).chance_to_write() - 0.3).abs() < 1e-9);
-        // 3 writes, 3 reads after them and 4 others are 10 requests: 3 of 7 choices are writes.
-        assert!((plan(2).chance_to_write() - 3.0 / 7.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_full_cart_is_replaced_once() {
-        let plan = Plan { carts: 1, writes_per_cart: 10, ..plan(2) };
-        let shared = Shared {
-            began: Instant::now(),
-            stop: AtomicBool::new(false),
-            figures: figures::Counters::new(2),
-            generations: vec![AtomicU32::new(0)],
-            to_check: vec![Mutex::default(), Mutex::default()],
-            plan,
-        };
-        shared.written(0, 9, 0);
-        assert_eq!(shared.any_cart(), 0);
-        shared.written(0, 10, 0);
-        shared.written(0, 11, 1);
-        assert_eq!(shared.any_cart(), 1);
-        assert_eq!(shared.owner(1), "history-1");
-        // Each node is asked for what was written through the other one.
-        assert_eq!((shared.cart_to_check(0), shared.cart_to_check(0)), (Some(0), None));
-        assert_eq!(shared.to_check[1].lock().unwrap().len(), 2);
-    }
-}
+mod tests;
