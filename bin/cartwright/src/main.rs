@@ -1,1 +1,90 @@
-fn main() {}
+//! The Cartwright server: configuration, wiring, subcommands.
+//!
+//! Reading order: `cli`, `config`, `wiring`, `serve`; then one module per subcommand.
+
+mod cli;
+mod config;
+mod demo;
+mod doctor;
+mod guard;
+mod load;
+mod migrate;
+mod out;
+mod seed;
+mod serve;
+mod telemetry;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Subcommand},
+    config::{LogFormat, Settings},
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Before anything opens a TLS connection. It fails when there is a provider already, which is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            out::error(format_args!("error: {}", describe(&error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The whole chain of causes, without those that repeat what was said.
+fn describe(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let command = cli.command.unwrap_or(Subcommand::Serve);
+    match command {
+        // These need no configuration.
+        Subcommand::Openapi => {
+            out::line(cartwright_http::openapi());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Subcommand::Load(ref options) if options.is_remote() => {
+            telemetry::init_log(LogFormat::Text)?;
+            return runtime()?.block_on(load::remote(options)).map(|()| ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
+    let settings = Settings::load(cli.config.as_deref());
+    if matches!(command, Subcommand::Doctor) {
+        // A broken configuration is one of the things it finds.
+        return runtime()?.block_on(doctor::run(settings));
+    }
+    let settings = settings?;
+    telemetry::init_log(settings.server.log_format)?;
+    runtime()?.block_on(async {
+        match command {
+            Subcommand::Serve => serve::run(settings).await,
+            Subcommand::Migrate => migrate::run(&settings).await,
+            Subcommand::Seed(options) => seed::run(&settings, &options).await,
+            Subcommand::Load(options) => load::local(settings, &options).await,
+            Subcommand::Openapi | Subcommand::Doctor => Ok(()), // returned above
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All connections to databases live on this runtime: actix's own end with their worker.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().thread_name("cartwright").enable_all().build()?)
+}

@@ -1,0 +1,73 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+
+/// A transactional shopping cart over HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "cartwright", version)]
+pub(crate) struct Cli {
+    /// Configuration file, instead of cartwright.toml in the working folder
+    #[arg(long, global = true, value_name = "FILE", env = "CARTWRIGHT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Subcommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    /// Run the server (when no subcommand is given)
+    Serve,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Fill the database with made-up products and carts, the same ones each time
+    Seed(SeedOptions),
+    /// Check configuration, database and Redis, and say how to mend what is wrong
+    Doctor,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Measure cart reads with the cache on and off
+    Load(LoadOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SeedOptions {
+    /// Carts
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    pub(crate) users: u32,
+    /// Lines in each cart
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) lines: u32,
+    /// Products, at least as many as lines
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) products: u32,
+    /// Another number makes other carts
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LoadOptions {
+    /// A running server with its cache on, as in http://127.0.0.1:8000; not given: two servers are started on free
+    /// ports with the present configuration, one with the cache on and one with it off
+    #[arg(long, value_name = "URL", requires = "uncached_url")]
+    pub(crate) cached_url: Option<String>,
+    /// A running server with `cache.carts = "off"`, on the same data
+    #[arg(long, value_name = "URL", requires = "cached_url")]
+    pub(crate) uncached_url: Option<String>,
+    /// Carts that are read, those of `cartwright seed`
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) users: u32,
+    /// How long each of the two is measured
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
+    /// Connections, each with one request at a time
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) connections: u32,
+}
+
+impl LoadOptions {
+    /// Whether the servers are somebody else's.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.cached_url.is_some()
+    }
+}

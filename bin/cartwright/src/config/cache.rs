@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use anyhow::ensure;
+use serde::Deserialize;
+
+use super::SecretUrl;
+
+/// Where carts are cached.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Cache {
+    /// The Redis server that takes writes. Not set: carts are cached in this process when the store is SQLite, and not
+    /// at all when it is PostgreSQL.
+    pub(crate) redis_url: Option<SecretUrl>,
+    /// Its read replicas.
+    pub(crate) redis_replica_urls: Vec<SecretUrl>,
+    /// How long a cart that nobody changes stays cached. Too high: Redis keeps carts that nobody looks at. Too low:
+    /// more reads reach the database. Never a question of staleness.
+    pub(crate) ttl_seconds: u64,
+    /// Memory for the in-process cache. Too high: the process may be killed for it. Too low: more reads reach the
+    /// database.
+    pub(crate) memory_mb: u64,
+    /// Batches that may talk to one Redis server at the same time. Too high: connections and small pipelines. Too low:
+    /// batches wait for each other.
+    pub(crate) connections: u32,
+    /// `auto`: carts are cached as described; `off`: every read asks the database.
+    pub(crate) carts: CartCaching,
+}
+
+/// Whether carts are cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CartCaching {
+    /// In Redis when there is one, else in process where that is safe.
+    Auto,
+    /// Not at all.
+    Off,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            redis_url: None,
+            redis_replica_urls: Vec::new(),
+            ttl_seconds: 1800,
+            memory_mb: 64,
+            connections: 6,
+            carts: CartCaching::Auto,
+        }
+    }
+}
+
+impl Cache {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let redis = |url: &SecretUrl| matches!(url.scheme(), "redis" | "rediss");
+        ensure!(
+            self.redis_url.as_ref().is_none_or(redis),
+            "configuration key `cache.redis_url`: it begins with redis:// or rediss://"
+        );
+        ensure!(
+            self.redis_replica_urls.iter().all(redis),
+            "configuration key `cache.redis_replica_urls`: each begins with redis:// or rediss://"
+        );
+        ensure!(
+            self.redis_url.is_some() || self.redis_replica_urls.is_empty(),
+            "configuration key `cache.redis_url`: it is needed when there are replicas (REDIS_REPLICA_URLS)"
+        );
+        ensure!(
+            (1..=31_536_000).contains(&self.ttl_seconds),
+            "configuration key `cache.ttl_seconds`: it is from 1 second to a year"
+        );
+        ensure!(
+            (1..=1_048_576).contains(&self.memory_mb),
+            "configuration key `cache.memory_mb`: it is from 1 to 1048576"
+        );
+        ensure!(
+            (1..=64).contains(&self.connections),
+            "configuration key `cache.connections`: it is from 1 to 64"
+        );
+        Ok(())
+    }
+
+    pub(crate) fn ttl(&self) -> Duration {
+        Duration::from_secs(self.ttl_seconds)
+    }
+}

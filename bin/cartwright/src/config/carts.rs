@@ -1,0 +1,53 @@
+use anyhow::ensure;
+use serde::Deserialize;
+
+/// How carts behave, and how their work is batched.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Carts {
+    /// Whether a product outside the catalogue may be added with the client's name and price. Not set: on SQLite yes,
+    /// on PostgreSQL no. On a public shop clients would set their own prices.
+    pub(crate) allow_unlisted_products: Option<bool>,
+    /// Write transactions at the same time. Too high: small batches, commits that wait for each other. Too low: one
+    /// slow commit holds up everybody.
+    pub(crate) write_lanes: usize,
+    /// Requests in one write transaction. Too high: one transaction holds many carts' locks for long. Too low: more
+    /// commits for the same work.
+    pub(crate) write_batch: usize,
+    /// Cache reads at the same time.
+    pub(crate) read_lanes: usize,
+    /// Carts in one cache read.
+    pub(crate) read_batch: usize,
+    /// Requests that wait in a lane; more are answered 503. Too high: under overload everybody waits long. Too low:
+    /// short peaks are refused.
+    pub(crate) waiting: usize,
+}
+
+impl Default for Carts {
+    fn default() -> Self {
+        let service = cartwright_cart::Settings::default();
+        Self {
+            allow_unlisted_products: None,
+            write_lanes: service.write_lanes,
+            write_batch: service.write_batch,
+            read_lanes: service.read_lanes,
+            read_batch: service.read_batch,
+            waiting: service.waiting,
+        }
+    }
+}
+
+impl Carts {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        for (key, value, most) in [
+            ("write_lanes", self.write_lanes, 64),
+            ("write_batch", self.write_batch, 1000),
+            ("read_lanes", self.read_lanes, 64),
+            ("read_batch", self.read_batch, 1000),
+            ("waiting", self.waiting, 1_000_000),
+        ] {
+            ensure!((1..=most).contains(&value), "configuration key `carts.{key}`: it is from 1 to {most}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! Configuration: defaults → `cartwright.toml` → environment. Every section is a struct of its own; an unknown key or a
+//! bad value is an error that names it.
+
+mod auth;
+mod cache;
+mod carts;
+mod database;
+mod secret;
+mod server;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use config::{Config, Environment, File, FileFormat, Map, Source, Value};
+use serde::de::DeserializeOwned;
+
+pub(crate) use self::{
+    auth::Auth,
+    cache::{Cache, CartCaching},
+    carts::Carts,
+    database::{Database, StoreKind},
+    secret::SecretUrl,
+    server::{LogFormat, Server},
+};
+
+/// The file that is read from the working folder when no other is named.
+const DEFAULT_FILE: &str = "cartwright.toml";
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) cache: Cache,
+    pub(crate) carts: Carts,
+    pub(crate) auth: Auth,
+}
+
+const SECTIONS: [&str; 5] = ["server", "database", "cache", "carts", "auth"];
+
+impl Settings {
+    /// Reads the configuration. `file`: instead of `cartwright.toml`; it must then exist.
+    pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        // Not `vars()`: somebody else's variable that is no Unicode is none of our business.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self::from_parts(file, environment)
+    }
+
+    fn from_parts(file: Option<&Path>, environment: HashMap<String, String>) -> anyhow::Result<Self> {
+        let (path, required) = match file {
+            Some(path) => (path.to_owned(), true),
+            None => (PathBuf::from(DEFAULT_FILE), false),
+        };
+        let merged = Config::builder()
+            .add_source(File::from(path).format(FileFormat::Toml).required(required))
+            .add_source(WellKnown(environment.clone()))
+            .add_source(prefixed(environment))
+            .build()
+            .context("the configuration cannot be read")?;
+        let map = merged.collect().context("the configuration cannot be read")?;
+        if let Some(unknown) = map.keys().find(|section| !SECTIONS.contains(&section.as_str())) {
+            bail!("configuration: unknown key `{unknown}`; the sections are {}", SECTIONS.join(", "));
+        }
+        let settings = Self {
+            server: section(&map, "server")?,
+            database: section(&map, "database")?,
+            cache: section(&map, "cache")?,
+            carts: section(&map, "carts")?,
+            auth: section(&map, "auth")?,
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// What the types cannot say.
+    fn check(&self) -> anyhow::Result<()> {
+        self.server.check()?;
+        self.database.check()?;
+        self.cache.check()?;
+        self.carts.check()?;
+        self.auth.check(&self.server)
+    }
+
+    /// Whether products outside the catalogue may be added: as configured, or else only on the embedded store.
+    pub(crate) fn allow_unlisted(&self) -> anyhow::Result<bool> {
+        let embedded = matches!(self.database.kind()?, StoreKind::Sqlite(_));
+        Ok(self.carts.allow_unlisted_products.unwrap_or(embedded))
+    }
+}
+
+fn section<T: DeserializeOwned + Default>(map: &Map<String, Value>, name: &str) -> anyhow::Result<T> {
+    let Some(value) = map.get(name) else { return Ok(T::default()) };
+    if let Ok(keys) = value.clone().into_table() {
+        // One key at a time, so that whatever is wrong is told with the key it is wrong with.
+        for (key, value) in keys {
+            let alone = Value::new(None, Map::from_iter([(key.clone(), value)]));
+            if let Err(error) = alone.try_deserialize::<T>() {
+                bail!("configuration key `{name}.{key}`: {error}");
+            }
+        }
+    }
+    value
+        .clone()
+        .try_deserialize()
+        .map_err(|error| anyhow::anyhow!("configuration section `{name}`: {error}"))
+}
+
+/// `CARTWRIGHT__SECTION__KEY`.
+fn prefixed(environment: HashMap<String, String>) -> Environment {
+    Environment::with_prefix("CARTWRIGHT")
+        .prefix_separator("__")
+        .separator("__")
+        .try_parsing(true)
+        .list_separator(",")
+        .with_list_parse_key("cache.redis_replica_urls")
+        .with_list_parse_key("server.cors_origins")
+        .ignore_empty(true)
+        .source(Some(environment))
+}
+
+/// The variables that other programs know, too.
+#[derive(Debug, Clone)]
+struct WellKnown(HashMap<String, String>);
+
+impl Source for WellKnown {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        let mut sections: HashMap<&str, Map<String, Value>> = HashMap::new();
+        for (variable, section, key) in [
+            ("DATABASE_URL", "database", "url"),
+            ("REDIS_URL", "cache", "redis_url"),
+            ("REDIS_REPLICA_URLS", "cache", "redis_replica_urls"),
+            ("CACHE_TTL", "cache", "ttl_seconds"),
+        ] {
+            let Some(text) = self.0.get(variable).filter(|text| !text.trim().is_empty()) else { continue };
+            let origin = Some(variable.to_owned());
+            let value = if key == "redis_replica_urls" {
+                let urls = text.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
+                Value::new(origin.as_ref(), urls.collect::<Vec<String>>())
+            } else {
+                Value::new(origin.as_ref(), text.trim().to_owned())
+            };
+            sections.entry(section).or_default().insert(key.to_owned(), value);
+        }
+        let named = |(name, keys): (&str, Map<String, Value>)| (name.to_owned(), Value::new(None, keys));
+        Ok(sections.into_iter().map(named).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> anyhow::Result<Settings> {
+        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::from_parts(None, environment.collect())
+    }
+
+    fn error(variables: &[(&str, &str)]) -> String {
+        format!("{:#}", load(variables).unwrap_err())
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file_and_the_file_the_defaults() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[server]\nworkers = 3\nlisten = '127.0.0.1:9000'\n").unwrap();
+        let environment = [("CARTWRIGHT__SERVER__WORKERS".to_owned(), "5".to_owned())];
+        let settings = Settings::from_parts(Some(file.path()), environment.into()).unwrap();
+        assert_eq!(settings.server.workers, Some(5));
+        assert_eq!(settings.server.listen.to_string(), "127.0.0.1:9000");
+        assert_eq!(settings.server.shutdown_seconds, Server::default().shutdown_seconds);
+    }
+
+    #[test]
+    fn the_well_known_variables_are_read() {
+        let settings = load(&[
+            ("DATABASE_URL", "postgres://u:secret@h/d"),
+            ("REDIS_URL", "redis://h:1"),
+            ("REDIS_REPLICA_URLS", "redis://h:2, redis://h:3"),
+            ("CACHE_TTL", "60"),
+        ])
+        .unwrap();
+        assert_eq!(settings.database.kind().unwrap(), StoreKind::Postgres);
+        assert_eq!(settings.cache.redis_replica_urls.len(), 2);
+        assert_eq!(settings.cache.ttl_seconds, 60);
+        assert!(!settings.allow_unlisted().unwrap());
+        let printed = format!("{settings:?}");
+        assert!(!printed.contains("secret"), "{printed}");
+    }
+
+    #[test]
+    fn the_prefixed_variables_win_over_the_well_known_ones() {
+        let settings =
+            load(&[("CACHE_TTL", "60"), ("CARTWRIGHT__CACHE__TTL_SECONDS", "90")]).unwrap().cache.ttl_seconds;
+        assert_eq!(settings, 90);
+        let replicas = load(&[
+            ("REDIS_URL", "redis://h"),
+            ("CARTWRIGHT__CACHE__REDIS_REPLICA_URLS", "redis://a,redis://b"),
+        ]);
+        assert_eq!(replicas.unwrap().cache.redis_replica_urls.len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (variables, names) in [
+            (&[("CARTWRIGHT__SERVER__LISEN", "127.0.0.1:1")][..], "server.lisen"),
+            (&[("CARTWRIGHT__SRV__LISTEN", "127.0.0.1:1")], "srv"),
+            (&[("CARTWRIGHT__SERVER__WORKERS", "many")], "server.workers"),
+            (&[("CARTWRIGHT__SERVER__WORKERS", "0")], "server.workers"),
+            (&[("CARTWRIGHT__SERVER__LISTEN", "nowhere")], "server.listen"),
+            (&[("CARTWRIGHT__SERVER__LOG_FORMAT", "xml")], "server.log_format"),
+            (&[("CACHE_TTL", "soon")], "cache.ttl_seconds"),
+            (&[("CACHE_TTL", "-5")], "cache.ttl_seconds"),
+            (&[("CARTWRIGHT__CACHE__CARTS", "maybe")], "cache.carts"),
+            (&[("DATABASE_URL", "mysql://u:secret@h/d")], "database.url"),
+            (&[("REDIS_URL", "http://u:secret@h")], "cache.redis_url"),
+            (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
+            (&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000")], "auth.force"),
+            (&[("CARTWRIGHT__AUTH__MODE", "jwt")], "auth.mode"),
+        ] {
+            let error = error(variables);
+            assert!(error.contains(names), "{variables:?}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let forced =
+            load(&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000"), ("CARTWRIGHT__AUTH__FORCE", "true")]);
+        assert!(forced.unwrap().auth.force);
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_exist() {
+        let missing = Settings::from_parts(Some(Path::new("/nowhere/cartwright.toml")), HashMap::new());
+        assert!(format!("{:#}", missing.unwrap_err()).contains("/nowhere/cartwright.toml"));
+    }
+
+    /// The document lists every key there is, and none that is not.
+    #[test]
+    fn the_document_has_exactly_the_keys_there_are() {
+        let document = include_str!("../../../../docs/CONFIGURATION.md");
+        let documented: Vec<&str> = document
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(key, _)| key))
+            .filter(|key| key.contains('.'))
+            .collect();
+        assert!(documented.len() > 15, "{documented:?}");
+        for key in &documented {
+            let variable = format!("CARTWRIGHT__{}", key.to_uppercase().replace('.', "__"));
+            // A table is no value of any key: the key is known when the complaint is not about its name.
+            let complaint = error(&[(&format!("{variable}__X"), "1")]);
+            assert!(!complaint.contains("unknown field"), "{key}: {complaint}");
+        }
+        for (section, source) in [
+            ("server", include_str!("server.rs")),
+            ("database", include_str!("database.rs")),
+            ("cache", include_str!("cache.rs")),
+            ("carts", include_str!("carts.rs")),
+            ("auth", include_str!("auth.rs")),
+        ] {
+            for field in
+                source.lines().filter_map(|line| line.strip_prefix("    pub(crate) ")?.split_once(": "))
+            {
+                let key = format!("{section}.{}", field.0);
+                if !field.0.contains("fn ") {
+                    assert!(documented.contains(&key.as_str()), "{key} is not in docs/CONFIGURATION.md");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Finds what is wrong before users do, and says how to mend it.
+
+use std::{net::TcpListener, process::ExitCode};
+
+use cartwright_cache_redis::{ServerReport, doctor as ask_redis};
+
+use crate::{
+    config::{CartCaching, Settings, StoreKind},
+    describe, out,
+    wiring::{self, AnyStore},
+};
+
+/// Prints one line per check as it goes.
+#[derive(Debug, Default)]
+struct Findings {
+    failed: bool,
+}
+
+impl Findings {
+    fn ok(&mut self, what: &str, found: impl std::fmt::Display) {
+        out::line(format_args!("ok    {what}: {found}"));
+    }
+
+    fn warn(&mut self, what: &str, found: impl std::fmt::Display, mend: &str) {
+        out::line(format_args!("warn  {what}: {found}\n      → {mend}"));
+    }
+
+    fn fail(&mut self, what: &str, found: impl std::fmt::Display, mend: &str) {
+        self.failed = true;
+        out::line(format_args!("fail  {what}: {found}\n      → {mend}"));
+    }
+}
+
+/// Checks everything that can be checked from here. The exit code is 1 when something must be mended.
+pub(crate) async fn run(settings: anyhow::Result<Settings>) -> anyhow::Result<ExitCode> {
+    let mut findings = Findings::default();
+    match settings {
+        Err(error) => findings.fail("configuration", describe(&error), "see docs/CONFIGURATION.md"),
+        Ok(settings) => {
+            findings.ok("configuration", "every key is known and in its range");
+            port(&mut findings, &settings);
+            database(&mut findings, &settings).await?;
+            redis(&mut findings, &settings).await?;
+        }
+    }
+    Ok(if findings.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn port(findings: &mut Findings, settings: &Settings) {
+    let address = settings.server.listen;
+    match TcpListener::bind(address) {
+        Ok(_) => findings.ok("server.listen", format_args!("{address} is free")),
+        Err(error) => findings.warn(
+            "server.listen",
+            format_args!("{address}: {error}"),
+            "fine when it is this server that runs there; else choose another with CARTWRIGHT__SERVER__LISTEN",
+        ),
+    }
+    if settings.auth.force {
+        findings.warn(
+            "auth.force",
+            "callers are believed on whatever address",
+            "only behind a gateway that authenticates them",
+        );
+    }
+}
+
+async fn database(findings: &mut Findings, settings: &Settings) -> anyhow::Result<()> {
+    let url = &settings.database.url;
+    if !wiring::exists(&settings.database)? {
+        findings.ok("database", format_args!("{url} is not there yet; `cartwright serve` makes it"));
+        return Ok(());
+    }
+    let store = match AnyStore::open(&settings.database).await {
+        Ok(store) => store,
+        Err(error) => {
+            let mend = match settings.database.kind()? {
+                StoreKind::Sqlite(_) => {
+                    "stop the process that uses the file to have it checked; check the path and its permissions"
+                }
+                StoreKind::Postgres => {
+                    "check DATABASE_URL, that the server runs (pg_isready), that it lets this host and user in \
+                     (pg_hba.conf), and that it is no standby"
+                }
+            };
+            findings.fail("database", describe(&error), mend);
+            return Ok(());
+        }
+    };
+    findings.ok("database", format_args!("{url} lets us in"));
+    match store.pending_migrations().await {
+        Ok(pending) if pending.is_empty() => findings.ok("migrations", "none pending"),
+        Ok(pending) => findings.warn(
+            "migrations",
+            format_args!("pending: {}", pending.join(", ")),
+            "run `cartwright migrate`",
+        ),
+        Err(error) => findings.fail("migrations", describe(&error), "check the rights of the database user"),
+    }
+    Ok(())
+}
+
+async fn redis(findings: &mut Findings, settings: &Settings) -> anyhow::Result<()> {
+    let cache = &settings.cache;
+    let Some(options) = wiring::redis_options(settings) else {
+        findings.ok("cache", wiring::describe_cache(settings)?);
+        return Ok(());
+    };
+    if cache.carts == CartCaching::Off {
+        findings.warn(
+            "cache",
+            "Redis is configured, but cache.carts is off",
+            "set cache.carts = \"auto\" to use it",
+        );
+    }
+    let reports = match ask_redis(&options).await {
+        Ok(reports) => reports,
+        Err(error) => {
+            findings.fail("Redis", error, "check REDIS_URL and REDIS_REPLICA_URLS");
+            return Ok(());
+        }
+    };
+    let mut found = Vec::new();
+    for (name, report) in reports {
+        match report {
+            Ok(report) => {
+                server(findings, &name, &report);
+                found.push((name, report));
+            }
+            Err(error) => findings.fail(
+                &format!("Redis {name}"),
+                error,
+                "check the address, the password, and that it runs (redis-cli -u URL ping)",
+            ),
+        }
+    }
+    topology(findings, &found);
+    Ok(())
+}
+
+/// One server, by itself.
+fn server(findings: &mut Findings, name: &str, report: &ServerReport) {
+    let what = format!("Redis {name}");
+    let role = if report.primary { "primary" } else { "replica" };
+    let major = report.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major >= 7) {
+        findings.ok(&what, format_args!("answers, {role}, version {}", report.version));
+    } else {
+        findings.fail(&what, format_args!("version {}", report.version), "version 7.0 or newer is needed");
+    }
+    for (on, setting, off) in [
+        (report.saves, "save", "CONFIG SET save ''"),
+        (report.appends, "appendonly", "CONFIG SET appendonly no"),
+    ] {
+        match on {
+            Some(true) => findings.warn(
+                &what,
+                format_args!(
+                    "`{setting}` is on: after a restart or a restore an old dump may come back; Cartwright's \
+                     namespaces guard against dumps older than 50 ms"
+                ),
+                &format!("the cache needs no disk: {off}, and the same in redis.conf"),
+            ),
+            Some(false) => findings.ok(&what, format_args!("`{setting}` is off")),
+            None => findings.warn(
+                &what,
+                format_args!("it does not tell whether `{setting}` is on"),
+                "allow this user CONFIG GET to have it checked",
+            ),
+        }
+    }
+}
+
+/// Who follows whom.
+fn topology(findings: &mut Findings, servers: &[(String, ServerReport)]) {
+    let primaries: Vec<_> = servers.iter().filter(|(_, report)| report.primary).collect();
+    let primary = match primaries.as_slice() {
+        [] if servers.is_empty() => return,
+        [] => {
+            findings.fail(
+                "Redis roles",
+                "none of the servers takes writes",
+                "promote one (REPLICAOF NO ONE)",
+            );
+            return;
+        }
+        [(name, primary)] => {
+            findings.ok("Redis roles", format_args!("{name} takes writes, {} follow", servers.len() - 1));
+            primary
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
+            findings.fail(
+                "Redis roles",
+                format_args!("several take writes: {}", names.join(", ")),
+                "make all but one of them replicas (REPLICAOF HOST PORT)",
+            );
+            return;
+        }
+    };
+    let mut following = 0;
+    for (name, replica) in servers.iter().filter(|(_, report)| !report.primary) {
+        let what = format!("Redis {name}");
+        let whom = replica.follows.as_deref().unwrap_or("nobody");
+        if !replica.link_up {
+            findings.fail(
+                &what,
+                format_args!("its link to {whom} is down"),
+                "check network and masterauth on it",
+            );
+        } else if replica.replication_id != primary.replication_id {
+            findings.fail(
+                &what,
+                format_args!("it follows {whom}, which is not the primary that is configured"),
+                "REPLICAOF the primary, or correct REDIS_URL",
+            );
+        } else {
+            following += 1;
+            let behind = primary.offset.saturating_sub(replica.offset);
+            findings.ok(&what, format_args!("follows {whom}, {behind} bytes behind"));
+        }
+    }
+    if primary.attached.len() > following {
+        findings.warn(
+            "Redis replicas",
+            format_args!("{} are attached to the primary, {following} are configured", primary.attached.len()),
+            "name all of them in REDIS_REPLICA_URLS: with strangers attached, carts are read from the primary only",
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! Made-up products and carts, the same ones each time.
+
+use std::{
+    io::IsTerminal,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use anyhow::{Context, ensure};
+use cartwright_cart::{CartService, CartServiceError, decode};
+use cartwright_domain::{Cart, CartError, Command, Currency, Listing, Money, OwnerId, ProductId, Quantity};
+use cartwright_storage::{CartRequest, CatalogStore};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinSet;
+
+use crate::{
+    cli::SeedOptions,
+    config::Settings,
+    out,
+    wiring::{AnyStore, start_carts},
+};
+
+/// Carts being filled at the same time: enough to keep the write transactions full, well below `carts.waiting`.
+const AT_ONCE: u32 = 512;
+/// Products in one statement.
+const CHUNK: u32 = 1_000;
+
+/// The owner of the n-th cart.
+pub(crate) fn owner(n: u32) -> String {
+    format!("user-{n:06}")
+}
+
+/// Fills the database. A cart that somebody has written to already is left alone, so running it again adds nothing.
+pub(crate) async fn run(settings: &Settings, options: &SeedOptions) -> anyhow::Result<()> {
+    ensure!(options.lines <= options.products, "--lines {} needs at least as many --products", options.lines);
+    let began = Instant::now();
+    let store = AnyStore::open(&settings.database).await?;
+    store.prepare(&settings.database).await?;
+    let products = Progress::new("products", options.products);
+    let catalogue = store.store();
+    for first in (1..=options.products).step_by(CHUNK as usize) {
+        let last = options.products.min(first + CHUNK - 1);
+        let listings =
+            (first..=last).map(|n| listing(options.seed, n)).collect::<anyhow::Result<Vec<_>>>()?;
+        CatalogStore::put_listings(&*catalogue, &listings).await?;
+        products.add(u64::from(last - first + 1));
+    }
+    products.end();
+
+    let carts = start_carts(settings, &store).await?;
+    let outcome = fill(&carts, options).await;
+    // What was accepted is written, also when something failed.
+    carts.shutdown().await;
+    let (filled, left) = outcome?;
+    out::line(format_args!(
+        "{} products, {filled} carts of {} lines filled, {left} left as they were, in {:.1} s",
+        options.products,
+        options.lines,
+        began.elapsed().as_secs_f64()
+    ));
+    Ok(())
+}
+
+/// Returns how many carts were filled, and how many were left alone.
+async fn fill(carts: &CartService, options: &SeedOptions) -> anyhow::Result<(u64, u64)> {
+    let progress = Arc::new(Progress::new("carts", options.users));
+    let next = Arc::new(AtomicU64::new(1));
+    let mut tasks = JoinSet::new();
+    for _ in 0..AT_ONCE.min(options.users) {
+        let (carts, options, next) = (carts.clone(), Plan::of(options), Arc::clone(&next));
+        let progress = Arc::clone(&progress);
+        tasks.spawn(async move {
+            let (mut filled, mut left) = (0, 0);
+            loop {
+                let Ok(n) = u32::try_from(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                if n > options.users {
+                    break;
+                }
+                let changed =
+                    fill_cart(&carts, &options, n).await.with_context(|| format!("cart of {}", owner(n)))?;
+                *(if changed { &mut filled } else { &mut left }) += 1;
+                progress.add(1);
+            }
+            anyhow::Ok((filled, left))
+        });
+    }
+    let (mut filled, mut left) = (0, 0);
+    while let Some(outcome) = tasks.join_next().await {
+        let (more_filled, more_left) = outcome??;
+        filled += more_filled;
+        left += more_left;
+    }
+    progress.end();
+    Ok((filled, left))
+}
+
+/// Fills one cart, if nobody has written to it but an earlier, interrupted run of the same. Returns whether it did.
+async fn fill_cart(carts: &CartService, plan: &Plan, n: u32) -> anyhow::Result<bool> {
+    let owner = OwnerId::new(&owner(n))?;
+    let lines = plan.lines_of(n)?;
+    let add = |version: u64, (product_id, quantity): &(ProductId, Quantity)| {
+        let (product_id, quantity) = (product_id.clone(), *quantity);
+        let mut request =
+            CartRequest::new(owner.clone(), Command::Add { product_id, quantity, product_data: None });
+        // Each line expects the version that the line before it made: a cart in use is refused, not added to.
+        request.expected = vec![version];
+        carts.execute(request)
+    };
+    let mut lines = (0..).zip(lines.iter());
+    let Some((version, first)) = lines.next() else { return Ok(false) };
+    let mut present = 1;
+    match add(version, first).await {
+        Ok(_) => {}
+        Err(CartServiceError::Refused { error: CartError::VersionMismatch { .. }, current }) => {
+            present = plan.present(n, &decode(&current.body)?)?;
+            if present == 0 || present >= u64::from(plan.lines) {
+                return Ok(false);
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let rest = lines.filter(|(version, _)| *version >= present).map(|(version, line)| add(version, line));
+    for outcome in futures_util::future::join_all(rest).await {
+        match outcome {
+            // Somebody else has begun to use the cart: it is theirs now.
+            Ok(_) | Err(CartServiceError::Refused { error: CartError::VersionMismatch { .. }, .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}
+
+/// What every cart looks like: a function of its number.
+#[derive(Debug, Clone)]
+struct Plan {
+    users: u32,
+    lines: u32,
+    products: u32,
+    seed: u64,
+}
+
+impl Plan {
+    fn of(options: &SeedOptions) -> Self {
+        let SeedOptions { users, lines, products, seed } = *options;
+        Self { users, lines, products, seed }
+    }
+
+    /// The lines of the n-th cart, with different products.
+    fn lines_of(&self, n: u32) -> anyhow::Result<Vec<(ProductId, Quantity)>> {
+        let first = scatter(self.seed ^ u64::from(n)) % u64::from(self.products);
+        (0..u64::from(self.lines))
+            .map(|line| {
+                let product = (first + line) % u64::from(self.products) + 1;
+                let quantity = 1 + scatter(self.seed ^ (u64::from(n) << 20 | line)) % 3;
+                Ok((ProductId::new(&format!("seed-{product}"))?, Quantity::new(i64::try_from(quantity)?)?))
+            })
+            .collect()
+    }
+
+    /// How many of the n-th cart's lines an earlier run has put there. 0: somebody else has been at it.
+    fn present(&self, n: u32, cart: &Cart) -> anyhow::Result<u64> {
+        let lines = self.lines_of(n)?;
+        let count = cart.lines().len();
+        let ours = cart.version() == count as u64
+            && count <= lines.len()
+            && lines.iter().take(count).all(|(product_id, quantity)| {
+                cart.line(product_id).is_some_and(|line| line.quantity == *quantity)
+            });
+        Ok(if ours { cart.version() } else { 0 })
+    }
+}
+
+fn listing(seed: u64, n: u32) -> anyhow::Result<Listing> {
+    let cents = 99 + scatter(seed.wrapping_add(u64::from(n))) % 50_000;
+    Ok(Listing {
+        product_id: ProductId::new(&format!("seed-{n}"))?,
+        name: format!("Product {n}"),
+        price: Money::from_minor(i64::try_from(cents)?, Currency::USD)?,
+        active: true,
+    })
+}
+
+/// The finalizer of `SplitMix64` (Steele, Lea, Flood 2014): the same on every machine and in every version.
+fn scatter(n: u64) -> u64 {
+    let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A bar on a terminal, a line for every tenth elsewhere.
+struct Progress {
+    what: &'static str,
+    total: u64,
+    done: AtomicU64,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    fn new(what: &'static str, total: u32) -> Self {
+        let total = u64::from(total);
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(total);
+            let style =
+                ProgressStyle::with_template("{msg:9} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.with_message(what)
+        });
+        Self { what, total, done: AtomicU64::new(0), bar }
+    }
+
+    fn add(&self, n: u64) {
+        let before = self.done.fetch_add(n, Ordering::Relaxed);
+        match &self.bar {
+            Some(bar) => bar.inc(n),
+            None if before * 10 / self.total != (before + n) * 10 / self.total => {
+                out::line(format_args!("{} {}/{}", self.what, before + n, self.total));
+            }
+            None => {}
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cart_has_different_products_and_is_the_same_each_time() {
+        let plan = Plan { users: 9, lines: 5, products: 7, seed: 1 };
+        for n in 1..=9 {
+            let lines = plan.lines_of(n).unwrap();
+            let products: std::collections::HashSet<_> = lines.iter().map(|(product, _)| product).collect();
+            assert_eq!(products.len(), 5);
+            assert_eq!(lines, plan.lines_of(n).unwrap());
+        }
+        assert_ne!(plan.lines_of(1).unwrap(), plan.lines_of(2).unwrap());
+        assert_ne!(plan.lines_of(1).unwrap(), Plan { seed: 2, ..plan }.lines_of(1).unwrap());
+    }
+}

@@ -1,0 +1,201 @@
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{HttpServer, dev::ServerHandle};
+use anyhow::Context;
+use cartwright_domain::SystemClock;
+use cartwright_http::{AppState, HttpSettings, create_app};
+use cartwright_storage::Store;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Server, Settings, StoreKind},
+    demo, out, telemetry,
+    wiring::{AnyStore, describe_cache, start_carts},
+};
+
+/// How often used idempotency keys are forgotten, and how many in one statement.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+const FORGET_AT_ONCE: u32 = 5_000;
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
+    let stop = CancellationToken::new();
+    let metrics = telemetry::init_metrics(stop.clone())?;
+    let store = AnyStore::open(&settings.database).await?;
+    for name in store.prepare(&settings.database).await? {
+        tracing::info!(migration = %name, "applied");
+    }
+    let seeded = seed_demo(&settings, &*store.store()).await?;
+    let carts = start_carts(&settings, &store).await?;
+    let draining = Arc::new(AtomicBool::new(false));
+    let state = AppState {
+        carts: carts.clone(),
+        settings: Arc::new(HttpSettings {
+            cors_origins: settings.server.cors_origins.clone(),
+            ..HttpSettings::default()
+        }),
+        render_metrics: Arc::new(move || metrics.render()),
+        draining: Arc::clone(&draining),
+    };
+    let (server, address, ended) = listen(&settings.server, state)?;
+    let cleaner = tokio::spawn(forget_keys(store.store(), stop.clone()));
+    greet(&settings, address, seeded)?;
+
+    let outcome = tokio::select! {
+        outcome = ended => outcome.unwrap_or_else(|_lost| Err(anyhow::anyhow!("the HTTP server's thread ended"))),
+        name = signals.wait() => {
+            tracing::info!(signal = name, "stopping: requests in progress are finished; a second signal ends at once");
+            draining.store(true, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(settings.server.drain_seconds)).await;
+            server.stop(true).await;
+            Ok(())
+        }
+    };
+    // Everything that was accepted, also what no client waits for any more.
+    carts.shutdown().await;
+    stop.cancel();
+    let _ = cleaner.await;
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Gives a new embedded database something to buy. Returns whether it did.
+async fn seed_demo(settings: &Settings, store: &dyn Store) -> anyhow::Result<bool> {
+    let embedded = matches!(settings.database.kind()?, StoreKind::Sqlite(_));
+    if !embedded || store.count_listings(1).await? > 0 {
+        return Ok(false);
+    }
+    store.put_listings(&demo::listings()?).await?;
+    Ok(true)
+}
+
+type Ended = oneshot::Receiver<anyhow::Result<()>>;
+
+/// Starts actix on a thread of its own, for it runs its own kind of runtime. The port is open when this returns.
+fn listen(settings: &Server, state: AppState) -> anyhow::Result<(ServerHandle, SocketAddr, Ended)> {
+    let (started, start) = std::sync::mpsc::channel();
+    let (end, ended) = oneshot::channel();
+    let settings = settings.clone();
+    std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+        let outcome = actix_web::rt::System::new().block_on(async move {
+            let server = match bind(&settings, state) {
+                Ok((server, address)) => {
+                    let _ = started.send(Ok((server.handle(), address)));
+                    server
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                    return Ok(());
+                }
+            };
+            server.await
+        });
+        let _ = end.send(outcome.context("the HTTP server failed"));
+    })?;
+    let (handle, address) = start.recv().context("the HTTP server did not start")??;
+    Ok((handle, address, ended))
+}
+
+fn bind(settings: &Server, state: AppState) -> anyhow::Result<(actix_web::dev::Server, SocketAddr)> {
+    let listen = settings.listen;
+    let server = HttpServer::new(move || create_app(state.clone()))
+        .workers(settings.worker_count())
+        .max_connections(settings.max_connections)
+        .client_request_timeout(settings.request_timeout())
+        .keep_alive(Duration::from_secs(settings.keep_alive))
+        .backlog(2048)
+        .shutdown_timeout(settings.shutdown_seconds)
+        .disable_signals()
+        .bind(listen)
+        .map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => anyhow::anyhow!(
+                "server.listen {listen}: another program listens there; choose another port, as in \
+                 CARTWRIGHT__SERVER__LISTEN={}:{}",
+                listen.ip(),
+                listen.port().wrapping_add(1)
+            ),
+            _ => anyhow::Error::new(error).context(format!("server.listen {listen} cannot be listened on")),
+        })?;
+    // With port 0 the system has chosen one.
+    let address = server.addrs().first().copied().unwrap_or(listen);
+    Ok((server.run(), address))
+}
+
+/// Idempotency keys are kept for a day; nobody misses them after that.
+async fn forget_keys(store: Arc<dyn Store>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(FORGET_EVERY);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        loop {
+            match store.forget_old_keys(&SystemClock, FORGET_AT_ONCE).await {
+                Ok(gone) if gone >= u64::from(FORGET_AT_ONCE) && !stop.is_cancelled() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old idempotency keys could not be forgotten");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn greet(settings: &Settings, address: SocketAddr, seeded: bool) -> anyhow::Result<()> {
+    let at = format!("http://{address}");
+    out::line(format_args!("Cartwright {} is ready", env!("CARGO_PKG_VERSION")));
+    out::line(format_args!("  store   {}", settings.database.url));
+    out::line(format_args!("  cache   {}", describe_cache(settings)?));
+    if seeded {
+        out::line("  demo    the catalogue was empty: products \"1\" to \"20\" were added");
+    }
+    out::line(format_args!("  API     {at}/api/v1      health  {at}/health"));
+    out::line(format_args!("  docs    {at}/docs        and     {at}/redoc"));
+    out::line(format_args!(
+        "  try     curl -X POST {at}/api/v1/carts/ana/items -H 'content-type: application/json' \
+         -d '{{\"product_id\": 1, \"quantity\": 2}}'"
+    ));
+    tracing::info!(%address, store = %settings.database.url, cache = describe_cache(settings)?, "ready");
+    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    first: oneshot::Receiver<&'static str>,
+}
+
+impl Signals {
+    /// From now on the first signal is told, and the second one ends the process.
+    fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (tell, first) = oneshot::channel();
+        tokio::spawn(async move {
+            let mut next = async || {
+                tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                }
+            };
+            let _ = tell.send(next().await);
+            next().await;
+            std::process::exit(130);
+        });
+        Ok(Self { first })
+    }
+
+    async fn wait(self) -> &'static str {
+        match self.first.await {
+            Ok(name) => name,
+            Err(_lost) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Which implementation serves which trait: the only place that knows them all.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache};
+use cartwright_cache_redis::{RedisCartCache, RedisEventBus, RedisOptions};
+use cartwright_cart::CartService;
+use cartwright_storage::Store;
+use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
+use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
+
+use crate::{
+    config::{CartCaching, Database, Settings, StoreKind},
+    guard::ClosedCache,
+};
+
+/// The store that `database.url` names.
+#[derive(Debug, Clone)]
+pub(crate) enum AnyStore {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+impl AnyStore {
+    /// Opens it on the current runtime, which must outlive it. The schema may be missing.
+    pub(crate) async fn open(database: &Database) -> anyhow::Result<Self> {
+        match database.kind()? {
+            StoreKind::Sqlite(path) => {
+                let readers = usize::try_from(database.pool_size).unwrap_or(usize::MAX).min(16);
+                let options = SqliteOptions { readers, ..SqliteOptions::default() };
+                let store = SqliteStore::open(&path, options).await.with_context(|| at(&database.url))?;
+                Ok(Self::Sqlite(Arc::new(store)))
+            }
+            StoreKind::Postgres => {
+                let mut options = PostgresOptions::new(database.url.expose());
+                options.pool_size = database.pool_size;
+                let store = PostgresStore::connect(options).await.with_context(|| at(&database.url))?;
+                Ok(Self::Postgres(Arc::new(store)))
+            }
+        }
+    }
+
+    pub(crate) async fn migrate(&self) -> anyhow::Result<Vec<String>> {
+        Ok(match self {
+            Self::Sqlite(store) => store.migrate().await?,
+            Self::Postgres(store) => store.migrate().await?,
+        })
+    }
+
+    pub(crate) async fn pending_migrations(&self) -> anyhow::Result<Vec<String>> {
+        Ok(match self {
+            Self::Sqlite(store) => store.pending_migrations().await?,
+            Self::Postgres(store) => store.pending_migrations().await?,
+        })
+    }
+
+    /// Makes sure that the schema is there: applies what is pending, unless that was forbidden.
+    pub(crate) async fn prepare(&self, database: &Database) -> anyhow::Result<Vec<String>> {
+        if matches!(self, Self::Sqlite(_)) || database.migrate_on_start {
+            return self.migrate().await;
+        }
+        let pending = self.pending_migrations().await?;
+        if !pending.is_empty() {
+            bail!(
+                "{}: migrations are pending ({}), and database.migrate_on_start is off: run `cartwright migrate`",
+                at(&database.url),
+                pending.join(", ")
+            );
+        }
+        Ok(Vec::new())
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+}
+
+fn at(url: &crate::config::SecretUrl) -> String {
+    format!("database.url {url}")
+}
+
+/// Where carts are cached, in a few words for the log.
+pub(crate) fn describe_cache(settings: &Settings) -> anyhow::Result<&'static str> {
+    Ok(match (settings.cache.carts, &settings.cache.redis_url, settings.database.kind()?) {
+        (CartCaching::Off, ..) => "off: every read asks the database (cache.carts = \"off\")",
+        (CartCaching::Auto, Some(_), _) => "Redis",
+        (CartCaching::Auto, None, StoreKind::Sqlite(_)) => "in this process",
+        (CartCaching::Auto, None, StoreKind::Postgres) => {
+            "off: several nodes may share a PostgreSQL database, and a cache in each would go stale; set REDIS_URL"
+        }
+    })
+}
+
+/// Puts the cart service together and starts it on the current runtime.
+pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow::Result<CartService> {
+    let (cache, events) = caches(settings, store).await?;
+    let mut builder =
+        CartService::builder(store.store()).events(events).settings(cartwright_cart::Settings {
+            allow_unlisted: settings.allow_unlisted()?,
+            write_lanes: settings.carts.write_lanes,
+            write_batch: settings.carts.write_batch,
+            read_lanes: settings.carts.read_lanes,
+            read_batch: settings.carts.read_batch,
+            waiting: settings.carts.waiting,
+            ..cartwright_cart::Settings::default()
+        });
+    if let Some(cache) = cache {
+        builder = builder.cache(cache);
+    }
+    Ok(builder.start())
+}
+
+type Caches = (Option<Arc<dyn CartCache>>, Arc<dyn EventBus>);
+
+async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches> {
+    let cache = &settings.cache;
+    let redis = redis_options(settings);
+    // Events reach the other nodes also when carts are not cached.
+    let events: Arc<dyn EventBus> = match &redis {
+        Some(options) => Arc::new(RedisEventBus::start(options)?),
+        None => Arc::new(EventHub::new()),
+    };
+    if let (Some(options), CartCaching::Auto) = (&redis, cache.carts) {
+        return Ok((Some(Arc::new(RedisCartCache::start(options)?)), events));
+    }
+    match store {
+        AnyStore::Sqlite(sqlite) => {
+            // Nobody else writes here, so this is enough; it may be open since a run with Redis.
+            ClosedCache::close(&**sqlite).await.context("the gate of the cache cannot be closed")?;
+            let memory = || Arc::new(MemoryCartCache::new(cache.memory_mb * 1024 * 1024, cache.ttl()));
+            let memory = (cache.carts == CartCaching::Auto).then(|| memory() as Arc<dyn CartCache>);
+            Ok((memory, events))
+        }
+        AnyStore::Postgres(_) => Ok((Some(Arc::new(ClosedCache::default())), events)),
+    }
+}
+
+/// How Redis is used, if it is configured.
+pub(crate) fn redis_options(settings: &Settings) -> Option<RedisOptions> {
+    let cache = &settings.cache;
+    let replicas = cache.redis_replica_urls.iter().map(|url| url.expose().to_owned()).collect();
+    let mut options = RedisOptions::new(cache.redis_url.as_ref()?.expose(), replicas);
+    options.ttl = cache.ttl();
+    options.connections = cache.connections;
+    Some(options)
+}
+
+/// Whether a database file is there already; `true` for what is not a file.
+pub(crate) fn exists(database: &Database) -> anyhow::Result<bool> {
+    Ok(match database.kind()? {
+        StoreKind::Sqlite(path) => Path::exists(&path),
+        StoreKind::Postgres => true,
+    })
+}
