@@ -50,7 +50,7 @@ pub(crate) struct Cluster {
     pub(crate) to_redis: Vec<ChaosProxy>,
     pub(crate) redis: RedisTopology,
     /// Between the replicas and the primary.
-    _replication: Option<ChaosProxy>,
+    pub(crate) replication: Option<ChaosProxy>,
     pub(crate) postgres: Postgres,
     /// Which of [`servers`](Self::servers) is the primary.
     pub(crate) primary: Cell<usize>,
@@ -108,15 +108,7 @@ impl Cluster {
             node.wait_ready();
             nodes.push(node);
         }
-        Self {
-            nodes,
-            to_redis,
-            redis,
-            _replication: replication,
-            postgres,
-            primary: Cell::new(0),
-            _turn: turn,
-        }
+        Self { nodes, to_redis, redis, replication, postgres, primary: Cell::new(0), _turn: turn }
     }
 
     /// The Redis servers, in the order of the topology.

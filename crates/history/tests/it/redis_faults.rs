@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cartwright_testkit::Mode;
+
 use crate::cluster::Shape;
 use crate::hold;
 use crate::run::faultless;
@@ -85,12 +87,21 @@ async fn redis_is_restored_from_an_old_dump() {
     .await;
 }
 
-/// Everything arrives at the replicas, and what they confirm at the primary, late.
+/// What the primary sends, and what its replicas confirm, is late, or stops for a while.
 #[tokio::test]
 async fn replication_is_slow() {
     let shape = Shape { replication_delay: Some(SLOW), ..Shape::default() };
-    faultless("slow replication", shape, async |_, _| hold(500..1_000).await).await;
+    faultless("slow replication", shape, async |cluster, cycle| {
+        let replication = cluster.replication.as_ref().unwrap();
+        let modes = [Mode::Latency(SLOW / 2), Mode::Stall, Mode::Latency(SLOW), Mode::Pass];
+        replication.set(modes[cycle % modes.len()]);
+        hold(100..1_500).await;
+        replication.set(Mode::Latency(SLOW));
+        hold(100..500).await;
+    })
+    .await;
 }
 
-/// Late enough to be seen, early enough for the replicas to be believed.
-pub(crate) const SLOW: Duration = Duration::from_millis(15);
+/// So late that the confirmation comes after a writer stopped waiting for it, and so early that the replicas are
+/// believed: they are older than this, and younger than the 50 ms of the protocol.
+pub(crate) const SLOW: Duration = Duration::from_millis(30);
