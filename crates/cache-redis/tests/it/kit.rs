@@ -8,7 +8,7 @@ use std::{
 use cartwright_cache::{CartCache, Survey};
 use cartwright_cache_redis::{RedisCartCache, RedisOptions};
 use cartwright_domain::{Gate, GateState, OpenGate};
-use cartwright_testkit::{RedisTopology, eventually_some};
+use cartwright_testkit::{RedisServer, RedisTopology, eventually_some};
 use tokio::{sync::OnceCell, task::JoinHandle};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -21,7 +21,7 @@ impl Servers {
     }
 
     pub(crate) fn options(&self) -> RedisOptions {
-        RedisOptions::new(self.0.primary.url(), self.0.replicas.iter().map(|replica| replica.url()).collect())
+        RedisOptions::new(self.0.primary.url(), self.0.replicas.iter().map(RedisServer::url).collect())
     }
 }
 

@@ -1,0 +1,28 @@
+"""Adapter of Cartwright for a comparison rig whose adapters derive from `Base`: paths, bodies, and the data.
+
+The server runs on its own PostgreSQL database (migrated by the server itself) and its own Redis; see benches/README.md.
+"""
+from .base import Base
+
+
+class Adapter(Base):
+    workloads = ("get_cart_hot", "add_to_cart", "mixed_70_30")
+
+    def get_cart(self, u): return "GET", f"/api/v1/carts/{u}", None, None
+    def add(self, u, k): return "POST", f"/api/v1/carts/{u}/items", None, {"product_id": self.line(u, k), "quantity": 1}
+
+    def seed(self):
+        # A new version of every cart while the server runs would be served stale: rows are made before it has read any.
+        self.psql("truncate cart_lines, carts, products")
+        self.psql(f"""insert into products (id, name, price_minor, currency, active, created_at, updated_at)
+            select i::text, 'Rig product ' || lpad(i::text, 6, '0') || ', a plain description', 100 + (i * 37) % 9900, 'EUR', true, now(), now()
+            from generate_series(1, {self.products}) i""")
+        self.psql(f"""insert into carts (owner, version, created_at, updated_at)
+            select u::text, 5, now(), now() from generate_series(1, {self.users}) u""")
+        self.psql(f"""insert into cart_lines (owner, product_id, name, price_minor, currency, quantity, added_at)
+            select u::text, p.id, p.name, p.price_minor, p.currency, 1, now()
+            from generate_series(1, {self.users}) u cross join generate_series(0, 4) k
+            join products p on p.id = (((u * 7 + k * 1009) % {self.products}) + 1)::text""")
+        self.psql("analyze")
+
+

@@ -1,0 +1,18 @@
+"""Cartwright on its embedded default (SQLite, memory): the data goes in over HTTP."""
+from .cartwright import Adapter as Cartwright
+
+
+class Adapter(Cartwright):
+    def seed(self):
+        def fill(call, u):
+            for k in range(5):
+                data = {"name": f"Rig product {self.line(u, k):06d}, a plain description", "price": 9.99, "currency": "EUR"}
+                status, body, _ = call("POST", f"/api/v1/carts/{u}/items", None,
+                                       {"product_id": self.line(u, k), "quantity": 1, "product_data": data})
+                assert status == 200, body
+        self.each(range(1, self.users + 1), fill, threads=64)
+
+    def add(self, u, k):
+        # the line is there: its name and price stay
+        data = {"name": "Rig product", "price": 9.99, "currency": "EUR"}
+        return "POST", f"/api/v1/carts/{u}/items", None, {"product_id": self.line(u, k), "quantity": 1, "product_data": data}
