@@ -9,6 +9,8 @@ use actix_web::{
 use cartwright_cart::CartService;
 use cartwright_domain::Currency;
 
+use crate::{openapi::document, routes};
+
 /// How requests are answered.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -48,9 +50,7 @@ pub struct AppState {
 
 /// Mounts every route.
 pub fn configure(state: AppState) -> impl FnOnce(&mut web::ServiceConfig) + Clone {
-    move |config| {
-        config.app_data(web::Data::new(state));
-    }
+    move |config| routes::configure(config, state)
 }
 
 /// The whole application: what the server runs and the tests call.
@@ -70,7 +70,13 @@ pub fn create_app(
 
 /// The OpenAPI 3.1 document, as JSON.
 pub fn openapi() -> String {
-    String::from("{}")
+    // Made from constants of this crate: that it can be written is tested.
+    document(env!("CARGO_PKG_VERSION")).unwrap_or_default()
+}
+
+/// Every address that is mounted, with its methods as in the header `Allow`.
+pub fn addresses() -> Vec<(&'static str, &'static str)> {
+    routes::addresses()
 }
 
 /// Describes the metrics of this crate to the installed recorder.

@@ -4,5 +4,17 @@
 //! (RFC 9457), and one table in `problem` says which status and code each has.
 
 mod app;
+mod body;
+mod carts;
+mod docs;
+mod events;
+mod headers;
+mod health;
+mod observe;
+mod openapi;
+mod problem;
+mod render;
+mod routes;
+mod wire;
 
-pub use app::{AppState, HttpSettings, configure, create_app, describe_metrics, openapi};
+pub use app::{AppState, HttpSettings, addresses, configure, create_app, describe_metrics, openapi};

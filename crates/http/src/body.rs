@@ -1,0 +1,241 @@
+//! Request bodies: read with a limit, parsed by hand, so that every error names its place.
+
+use std::collections::BTreeMap;
+
+use actix_web::{
+    HttpRequest,
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE},
+    web,
+};
+use bytes::Bytes;
+use cartwright_domain::{
+    Currency, Money, MoneyError, OwnerId, ProductData, ProductId, Quantity, QuantityError,
+};
+use serde_json::{error::Category, value::RawValue};
+
+use crate::{
+    headers::classic,
+    problem::{FieldError, Problem},
+};
+
+/// Reads the body, and checks that it is called JSON.
+pub(crate) async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|n| n > limit) {
+        return Err(Problem::TooLarge(limit));
+    }
+    let body = match payload.to_bytes_limited(limit).await {
+        Ok(body) => body.map_err(Problem::BodyLost)?,
+        Err(_larger) => return Err(Problem::TooLarge(limit)),
+    };
+    if !body.is_empty() && !called_json(request) {
+        return Err(Problem::NotJson);
+    }
+    Ok(body)
+}
+
+fn called_json(request: &HttpRequest) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else { return classic(request) };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The members of an object, taken one by one; what is wrong is collected.
+pub(crate) struct Fields<'a> {
+    at: &'static str,
+    members: BTreeMap<String, &'a RawValue>,
+    errors: Vec<FieldError>,
+}
+
+impl<'a> Fields<'a> {
+    /// The members of the body.
+    pub(crate) fn of_body(body: &'a [u8]) -> Result<Self, Problem> {
+        match serde_json::from_slice(body) {
+            Ok(members) => Ok(Self { at: "", members, errors: Vec::new() }),
+            Err(error) if error.classify() == Category::Data => {
+                Err(Problem::invalid("", "not_an_object", "the body must be a JSON object"))
+            }
+            Err(error) => Err(Problem::Malformed(error)),
+        }
+    }
+
+    fn wrong(&mut self, name: &str, code: &'static str, detail: impl ToString) {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        self.errors.push(FieldError::new(format!("{}/{name}", self.at), code, detail));
+    }
+
+    fn required(&mut self, name: &str) -> Option<&'a RawValue> {
+        let value = self.members.remove(name);
+        if value.is_none() {
+            self.wrong(name, "missing", format!("{name} is required"));
+        }
+        value
+    }
+
+    /// A member that may be absent or `null`.
+    fn optional(&mut self, name: &str) -> Option<&'a RawValue> {
+        self.members.remove(name).filter(|value| value.get() != "null")
+    }
+
+    fn text(&mut self, name: &str, value: &RawValue) -> Option<String> {
+        match serde_json::from_str(value.get()) {
+            Ok(text) => Some(text),
+            Err(_other_type) => {
+                self.wrong(name, "not_a_string", format!("{name} must be a string"));
+                None
+            }
+        }
+    }
+
+    /// An id: a string, or a JSON integer, of which the digits are the id.
+    fn id<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, cartwright_domain::IdError>,
+    ) -> Option<T> {
+        let raw = self.required(name)?.get();
+        let text = if raw.starts_with('"') {
+            serde_json::from_str(raw).ok()
+        } else {
+            is_integer(raw).then(|| raw.to_owned())
+        };
+        let Some(text) = text else {
+            self.wrong(name, "not_an_id", format!("{name} must be a string or an integer"));
+            return None;
+        };
+        parse(&text).map_err(|error| self.wrong(name, "invalid_id", error)).ok()
+    }
+
+    pub(crate) fn product_id(&mut self) -> Option<ProductId> {
+        self.id("product_id", ProductId::new)
+    }
+
+    pub(crate) fn owner_id(&mut self, name: &str) -> Option<OwnerId> {
+        self.id(name, OwnerId::new)
+    }
+
+    /// How many to add; one, unless it says otherwise.
+    pub(crate) fn quantity_to_add(&mut self) -> Option<Quantity> {
+        let Some(raw) = self.members.remove("quantity") else { return Some(Quantity::ONE) };
+        quantity(raw.get()).map_err(|error| self.errors.push(error)).ok()
+    }
+
+    /// How many there shall be. Outer `None`: it does not say; inner `None`: none.
+    pub(crate) fn quantity_to_set(&mut self) -> Option<Option<Quantity>> {
+        let raw = self.members.remove("quantity")?;
+        quantity_or_zero(raw.get(), "/quantity").map_err(|error| self.errors.push(error)).ok()
+    }
+
+    /// What the client says that the product is.
+    pub(crate) fn product_data(&mut self, default: Currency, forgiving: bool) -> Option<ProductData> {
+        let raw = self.optional("product_data")?;
+        let Ok(members) = serde_json::from_str(raw.get()) else {
+            self.wrong("product_data", "not_an_object", "product_data must be an object");
+            return None;
+        };
+        let mut inner = Fields { at: "/product_data", members, errors: Vec::new() };
+        let name = inner.name();
+        let currency = match inner.optional("currency") {
+            None => Some(default),
+            Some(raw) => inner.text("currency", raw).and_then(|code| {
+                Currency::new(&code).map_err(|error| inner.wrong("currency", "unknown_currency", error)).ok()
+            }),
+        };
+        let price = inner.price(currency.unwrap_or(default));
+        inner.no_more(forgiving);
+        self.errors.append(&mut inner.errors);
+        Some(ProductData { name: name?, price: price? })
+    }
+
+    fn name(&mut self) -> Option<String> {
+        let raw = self.required("name")?;
+        let name = self.text("name", raw)?;
+        if !(1..=200).contains(&name.chars().count()) || name.trim().is_empty() {
+            self.wrong("name", "length", "a name has 1 to 200 characters");
+            return None;
+        }
+        if let Some(bad) = name.chars().find(|c| c.is_control() || is_bidi_control(*c)) {
+            self.wrong("name", "forbidden_character", format!("a name does not contain {bad:?}"));
+            return None;
+        }
+        Some(name)
+    }
+
+    fn price(&mut self, currency: Currency) -> Option<Money> {
+        let raw = self.required("price")?.get();
+        let text = if raw.starts_with('"') {
+            serde_json::from_str(raw).unwrap_or_default()
+        } else {
+            raw.to_owned() // the number's own digits: a float would round them
+        };
+        Money::parse(&text, currency)
+            .map_err(|error| {
+                let code = match error {
+                    MoneyError::Currency(_) => "unknown_currency",
+                    MoneyError::NotANumber(_) => "not_a_number",
+                    MoneyError::Negative => "negative",
+                    MoneyError::TooPrecise { .. } => "too_precise",
+                    MoneyError::Overflow => "too_large",
+                };
+                self.wrong("price", code, error);
+            })
+            .ok()
+    }
+
+    /// What was not taken is unknown, which a forgiving address ignores.
+    fn no_more(&mut self, forgiving: bool) {
+        if !forgiving {
+            for name in std::mem::take(&mut self.members).into_keys() {
+                let short: String = name.chars().take(100).collect();
+                self.wrong(&short, "unknown_field", format!("there is no field {short:?}"));
+            }
+        }
+    }
+
+    /// All that is wrong, if anything is.
+    pub(crate) fn finish(mut self, forgiving: bool) -> Result<(), Problem> {
+        self.no_more(forgiving);
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::Invalid(self.errors)) }
+    }
+}
+
+/// Whether this is a JSON number without fraction and exponent.
+fn is_integer(raw: &str) -> bool {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Characters that make text read in another order than it is written.
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn integer(raw: &str, pointer: &str) -> Result<i64, FieldError> {
+    if !is_integer(raw) {
+        return Err(FieldError::new(pointer, "not_an_integer", "a quantity is a whole number"));
+    }
+    // what does not fit is out of every range
+    Ok(raw.parse().unwrap_or(if raw.starts_with('-') { i64::MIN } else { i64::MAX }))
+}
+
+fn quantity(raw: &str) -> Result<Quantity, FieldError> {
+    Quantity::new(integer(raw, "/quantity")?)
+        .map_err(|error| FieldError::new("/quantity", "out_of_range", error))
+}
+
+/// A quantity to set, from a body or a query: 0 is `None`.
+pub(crate) fn quantity_or_zero(raw: &str, pointer: &str) -> Result<Option<Quantity>, FieldError> {
+    match integer(raw, pointer)? {
+        0 => Ok(None),
+        n => Quantity::new(n).map(Some).map_err(|QuantityError(n)| {
+            let detail = format!("a quantity is a whole number from 0 (none) to {}, not {n}", Quantity::MAX);
+            FieldError::new(pointer, "out_of_range", detail)
+        }),
+    }
+}

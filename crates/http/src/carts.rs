@@ -1,0 +1,230 @@
+//! Carts. The canonical and the classic addresses share these handlers.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue},
+    },
+    web::{Data, Payload},
+};
+use bytes::Bytes;
+use cartwright_cart::{Read, Reply};
+use cartwright_domain::{Command, OwnerId, Quantity};
+use cartwright_storage::CartRequest;
+use serde_json::value::RawValue;
+
+use crate::{
+    AppState,
+    body::{self, Fields},
+    headers::{claim, classic, etag, expected, not_modified, owner, product, query, query_flag},
+    problem::Problem,
+    wire,
+};
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+type Answer = Result<HttpResponse, Problem>;
+
+/// An answer with a version. The body goes out as it came.
+fn versioned(status: StatusCode, version: u64, body: Bytes) -> HttpResponse {
+    let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(body));
+    let headers = response.headers_mut();
+    headers.insert(ETAG, etag(version));
+    headers.insert(CACHE_CONTROL, REVALIDATE);
+    if status != StatusCode::NOT_MODIFIED {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
+    response
+}
+
+/// Answers a read with `body`, or with 304 to who has this version.
+fn answer_read(
+    request: &HttpRequest,
+    read: Read,
+    body: impl FnOnce(Read) -> Result<Bytes, Problem>,
+) -> Answer {
+    let (version, source) = (read.document.version, read.source);
+    let mut response = if not_modified(request, version) {
+        versioned(StatusCode::NOT_MODIFIED, version, Bytes::new())
+    } else {
+        versioned(StatusCode::OK, version, body(read)?)
+    };
+    response.headers_mut().insert(X_CACHE, HeaderValue::from_static(source.name()));
+    Ok(response)
+}
+
+fn answer_write(reply: &Reply, body: Bytes) -> HttpResponse {
+    let mut response = versioned(StatusCode::OK, reply.document.version, body);
+    if reply.replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+async fn change(state: &AppState, request: CartRequest) -> Answer {
+    let reply = state.carts.execute(request).await?;
+    let body = reply.document.body.clone();
+    Ok(answer_write(&reply, body))
+}
+
+/// The cart
+///
+/// The newest version that was acknowledged before the request, or a later one. Somebody without a cart gets an empty
+/// one, of version 0.
+#[utoipa::path(get, path = "/api/v1/carts/{user_id}", tag = "carts", operation_id = "get_cart",
+    responses((status = 200, description = "The cart", body = wire::Cart)))]
+pub(crate) async fn get_cart(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let read = state.carts.read(&owner(&request)?).await?;
+    answer_read(&request, read, |read| Ok(read.document.body))
+}
+
+/// How much is in the cart
+#[utoipa::path(get, path = "/api/v1/carts/{user_id}/count", tag = "carts", operation_id = "count_cart",
+    responses((status = 200, description = "Lines and units", body = wire::Count)))]
+pub(crate) async fn count(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let read = state.carts.read(&owner(&request)?).await?;
+    answer_read(&request, read, |read| {
+        let (count, total_quantity) = read.counts()?;
+        wire::json(&wire::Count { count, total_quantity })
+    })
+}
+
+/// Add to the cart
+///
+/// Adds units to the product's line, or makes it. Adds commute: parallel ones never lose a unit. Name and price come
+/// from the catalogue; `product_data` is for products outside of it, where the server allows that.
+#[utoipa::path(post, path = "/api/v1/carts/{user_id}/items", tag = "carts", operation_id = "add_item",
+    request_body = wire::AddItem,
+    responses((status = 200, description = "The cart after it", body = wire::Cart)))]
+pub(crate) async fn add(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
+    let (owner, forgiving) = (owner(&request)?, classic(&request));
+    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let mut fields = Fields::of_body(&bytes)?;
+    let product_id = fields.product_id();
+    let quantity = fields.quantity_to_add();
+    let product_data = fields.product_data(state.settings.default_currency, forgiving);
+    fields.finish(forgiving)?;
+    // `finish` reports whatever is missing here
+    let (Some(product_id), Some(quantity)) = (product_id, quantity) else {
+        return Err(Problem::Invalid(Vec::new()));
+    };
+    let said = product_data
+        .as_ref()
+        .map(|data| format!("{}\n{} {}", data.name, data.price.minor(), data.price.currency()));
+    let what = format!("add\n{product_id}\n{}\n{}", quantity.get(), said.unwrap_or_default());
+    let claim = claim(&request, &owner, &what)?;
+    let command = Command::Add { product_id, quantity, product_data };
+    change(&state, CartRequest { owner, command, expected: expected(&request)?, claim }).await
+}
+
+/// Set a quantity
+///
+/// Of a line that is there; 0 removes it.
+#[utoipa::path(put, path = "/api/v1/carts/{user_id}/items/{product_id}", tag = "carts",
+    operation_id = "set_quantity", request_body = wire::SetQuantity,
+    responses((status = 200, description = "The cart after it", body = wire::Cart)))]
+pub(crate) async fn set_quantity(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
+    let (owner, product_id) = (owner(&request)?, product(&request)?);
+    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let quantity = wanted_quantity(&request, &bytes)?;
+    let command = Command::SetQuantity { product_id, quantity };
+    change(&state, CartRequest { owner, command, expected: expected(&request)?, claim: None }).await
+}
+
+/// The quantity of the body; on classic addresses also of the query. When both speak, they must agree.
+fn wanted_quantity(request: &HttpRequest, body: &[u8]) -> Result<Option<Quantity>, Problem> {
+    let forgiving = classic(request);
+    let asked = if forgiving { query(request, "quantity")? } else { None };
+    let asked = asked
+        .map(|text| body::quantity_or_zero(&text, "/query/quantity"))
+        .transpose()
+        .map_err(|error| Problem::Invalid(vec![error]))?;
+    let told = if body.is_empty() && (asked.is_some() || forgiving) {
+        None
+    } else {
+        let mut fields = Fields::of_body(body)?;
+        let told = fields.quantity_to_set();
+        fields.finish(forgiving)?;
+        told
+    };
+    match (asked, told) {
+        (Some(asked), Some(told)) if asked != told => Err(Problem::invalid(
+            "/query/quantity",
+            "contradiction",
+            "query and body ask for different quantities",
+        )),
+        (Some(quantity), _) | (None, Some(quantity)) => Ok(quantity),
+        (None, None) => Err(Problem::invalid("/quantity", "missing", "quantity is required")),
+    }
+}
+
+/// Remove a line
+#[utoipa::path(delete, path = "/api/v1/carts/{user_id}/items/{product_id}", tag = "carts",
+    operation_id = "remove_item",
+    responses((status = 200, description = "The cart after it", body = wire::Cart)))]
+pub(crate) async fn remove(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let (owner, product_id) = (owner(&request)?, product(&request)?);
+    let what = format!("remove\n{product_id}");
+    let command = Command::Remove { product_id };
+    without_body(&request, &state, owner, command, &what).await
+}
+
+/// Remove all lines
+#[utoipa::path(delete, path = "/api/v1/carts/{user_id}", tag = "carts", operation_id = "clear_cart",
+    responses((status = 200, description = "The empty cart", body = wire::Cart)))]
+pub(crate) async fn clear(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let owner = owner(&request)?;
+    without_body(&request, &state, owner, Command::Clear, "clear").await
+}
+
+/// The classic forms of these commands are POSTs, which may carry an idempotency key.
+async fn without_body(
+    request: &HttpRequest,
+    state: &AppState,
+    owner: OwnerId,
+    command: Command,
+    what: &str,
+) -> Answer {
+    let claim =
+        if request.method() == actix_web::http::Method::POST { claim(request, &owner, what)? } else { None };
+    change(state, CartRequest { owner, command, expected: expected(request)?, claim }).await
+}
+
+/// Merge another cart into this one
+///
+/// Moves every line of the cart of `from_user_id` (a guest, say) over and leaves that cart empty, or does nothing at
+/// all. Merging again changes nothing. With `dry_run=true` nothing is changed either way.
+#[utoipa::path(post, path = "/api/v1/carts/{user_id}/merge", tag = "carts", operation_id = "merge_cart",
+    params(("dry_run" = Option<bool>, Query, description = "Only show what would be done")),
+    request_body = wire::Merge,
+    responses((status = 200, description = "The cart after it, and line by line what came over", body = wire::Merged)))]
+pub(crate) async fn merge(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
+    let (owner, forgiving) = (owner(&request)?, classic(&request));
+    let dry_run = query_flag(&request, "dry_run")?;
+    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let mut fields = Fields::of_body(&bytes)?;
+    let from = fields.owner_id("from_user_id");
+    fields.finish(forgiving)?;
+    let Some(from) = from else { return Err(Problem::Invalid(Vec::new())) };
+    if dry_run {
+        let preview = state.carts.preview_merge(&owner, &from).await?;
+        let body = merged(&preview.document.body, &preview.report, true)?;
+        return Ok(versioned(StatusCode::OK, preview.document.version, body));
+    }
+    let claim = claim(&request, &owner, &format!("merge\n{from}"))?;
+    let command = Command::Merge { from };
+    let wanted = CartRequest { owner, command, expected: expected(&request)?, claim };
+    let reply = state.carts.execute(wanted).await?;
+    let body = merged(&reply.document.body, &reply.merge.clone().unwrap_or_default(), false)?;
+    Ok(answer_write(&reply, body))
+}
+
+fn merged(cart: &[u8], report: &cartwright_domain::MergeReport, dry_run: bool) -> Result<Bytes, Problem> {
+    let cart: &RawValue = serde_json::from_slice(cart).map_err(|error| Problem::Document(error.into()))?;
+    let lines = report.lines.iter().map(wire::MergedLine::from).collect();
+    wire::json(&wire::MergeAnswer { cart, merged: lines, dry_run })
+}

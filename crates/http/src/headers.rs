@@ -1,0 +1,152 @@
+//! What requests say in their path, query and headers.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH},
+};
+use cartwright_domain::{OwnerId, ProductId};
+use cartwright_storage::IdempotencyClaim;
+use sha2::{Digest, Sha256};
+
+use crate::problem::Problem;
+
+const USER: &str = "X-User-ID";
+const KEY: &str = "Idempotency-Key";
+
+/// Whether the request came by a classic address, which forgives more.
+pub(crate) fn classic(request: &HttpRequest) -> bool {
+    !request.path().starts_with("/api/")
+}
+
+/// Whose cart: by the path, or where the path names nobody by the header `X-User-ID`.
+pub(crate) fn owner(request: &HttpRequest) -> Result<OwnerId, Problem> {
+    if let Some(id) = request.match_info().get("user_id") {
+        return OwnerId::new(id).map_err(|error| Problem::invalid("/path/user_id", "invalid_id", error));
+    }
+    match request.headers().get("x-user-id") {
+        None => Err(Problem::Header {
+            name: USER,
+            code: "missing_user",
+            detail: "Send the header X-User-ID, or name the user in the path: /cart/{user_id}.",
+        }),
+        Some(value) => OwnerId::new(&String::from_utf8_lossy(value.as_bytes()))
+            .map_err(|error| Problem::invalid("/header/X-User-ID", "invalid_id", error)),
+    }
+}
+
+pub(crate) fn product(request: &HttpRequest) -> Result<ProductId, Problem> {
+    ProductId::new(request.match_info().get("product_id").unwrap_or_default())
+        .map_err(|error| Problem::invalid("/path/product_id", "invalid_id", error))
+}
+
+/// The last value of a query parameter.
+pub(crate) fn query(request: &HttpRequest, name: &str) -> Result<Option<String>, Problem> {
+    let text = request.query_string();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let pairs = actix_web::web::Query::<Vec<(String, String)>>::from_query(text)
+        .map_err(|error| Problem::invalid("/query", "invalid_query", error))?;
+    Ok(pairs.into_inner().into_iter().rev().find(|(key, _)| key == name).map(|(_, value)| value))
+}
+
+/// A query parameter that is `true` or `false`; absent is `false`.
+pub(crate) fn query_flag(request: &HttpRequest, name: &str) -> Result<bool, Problem> {
+    match query(request, name)?.as_deref() {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1" | "") => Ok(true),
+        Some(_) => {
+            Err(Problem::invalid(format!("/query/{name}"), "not_a_boolean", "true or false is wanted"))
+        }
+    }
+}
+
+/// The entity tag of a version.
+pub(crate) fn etag(version: u64) -> HeaderValue {
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(format!("\"{version}\"")))
+        .unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+/// No cart gets there: stands for a well-formed entity tag that no version has.
+const NO_VERSION: u64 = u64::MAX;
+
+enum Tags {
+    Any,
+    Some(Vec<u64>),
+}
+
+/// Reads a list of entity tags. A weak one is `NO_VERSION` where only strong ones count.
+fn tags(request: &HttpRequest, name: &HeaderName, weak_counts: bool) -> Result<Option<Tags>, ()> {
+    let mut versions = Vec::new();
+    let mut present = false;
+    for value in request.headers().get_all(name) {
+        present = true;
+        let mut rest = value.to_str().map_err(|_invisible| ())?.trim();
+        if rest == "*" {
+            return Ok(Some(Tags::Any));
+        }
+        while !rest.is_empty() {
+            let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |tail| (true, tail));
+            let (tag, tail) = quoted.strip_prefix('"').and_then(|tail| tail.split_once('"')).ok_or(())?;
+            let plain = tag.bytes().all(|byte| byte.is_ascii_digit());
+            let version = if plain { tag.parse().unwrap_or(NO_VERSION) } else { NO_VERSION };
+            versions.push(if weak && !weak_counts { NO_VERSION } else { version });
+            let tail = tail.trim_start();
+            rest = match tail.strip_prefix(',') {
+                Some(more) => more.trim_start(),
+                None if tail.is_empty() => tail,
+                None => return Err(()),
+            };
+        }
+    }
+    match (present, versions.is_empty()) {
+        (false, _) => Ok(None),
+        (true, true) => Err(()),
+        (true, false) => Ok(Some(Tags::Some(versions))),
+    }
+}
+
+/// Whether the caller has this version already. A header that cannot be read asks for nothing.
+pub(crate) fn not_modified(request: &HttpRequest, version: u64) -> bool {
+    match tags(request, &IF_NONE_MATCH, true) {
+        Ok(Some(Tags::Any)) => true,
+        Ok(Some(Tags::Some(versions))) => versions.contains(&version),
+        Ok(None) | Err(()) => false,
+    }
+}
+
+/// The versions that the caller is prepared to change. Empty: any.
+pub(crate) fn expected(request: &HttpRequest) -> Result<Vec<u64>, Problem> {
+    match tags(request, &IF_MATCH, false) {
+        Ok(None | Some(Tags::Any)) => Ok(Vec::new()),
+        Ok(Some(Tags::Some(versions))) => Ok(versions),
+        Err(()) => Err(Problem::Header {
+            name: "If-Match",
+            code: "malformed_if_match",
+            detail: "If-Match is a list of entity tags such as \"3\", or *.",
+        }),
+    }
+}
+
+/// The claim of a request that carries an idempotency key. `what` is the request in canonical form, without its owner.
+pub(crate) fn claim(
+    request: &HttpRequest,
+    owner: &OwnerId,
+    what: &str,
+) -> Result<Option<IdempotencyClaim>, Problem> {
+    let Some(key) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()))
+        .ok_or(Problem::Header {
+            name: KEY,
+            code: "malformed_idempotency_key",
+            detail: "Idempotency-Key has 1 to 255 visible ASCII characters.",
+        })?;
+    let caller = request.headers().get("x-user-id").and_then(|value| value.to_str().ok());
+    let principal = caller.filter(|id| OwnerId::new(id).is_ok()).unwrap_or(owner.as_str()).to_owned();
+    // \n is in no id, name or number
+    let fingerprint = Sha256::digest(format!("{}\n{owner}\n{what}", request.method())).to_vec();
+    Ok(Some(IdempotencyClaim { principal, key: key.to_owned(), fingerprint }))
+}

@@ -1,0 +1,242 @@
+//! The middleware of every route: request id, metrics, logs, and the body of problems.
+//!
+//! It wraps each resource by itself, so that it knows its route without asking the router again, and keeps the
+//! metric handles of that route: nothing is looked up or formatted per request but the request id.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{Ready, ready},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::{
+        Method,
+        header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    },
+};
+use metrics::{Counter, Histogram};
+
+use crate::{problem::Problem, render::problem_body};
+
+/// The header that carries the request id, both ways.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Observes one route.
+pub(crate) struct Observe {
+    route: &'static str,
+}
+
+impl Observe {
+    pub(crate) fn new(route: &'static str) -> Self {
+        Self { route }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Observe
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = Observer<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(Observer { inner, route: Rc::new(Route::new(self.route)) }))
+    }
+}
+
+pub(crate) struct Observer<S> {
+    inner: S,
+    route: Rc<Route>,
+}
+
+impl<S, B> Service<ServiceRequest> for Observer<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Observed<S::Future>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        Observed {
+            started: Instant::now(),
+            request_id: request_id(request.headers()),
+            method: method_name(request.method()),
+            route: Rc::clone(&self.route),
+            inner: self.inner.call(request),
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A request under way.
+    pub(crate) struct Observed<F> {
+        #[pin]
+        inner: F,
+        started: Instant,
+        request_id: HeaderValue,
+        method: &'static str,
+        route: Rc<Route>,
+    }
+}
+
+impl<F, B> Future for Observed<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+    B: MessageBody,
+{
+    type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(context))?;
+        let (status, took) = (response.status().as_u16(), this.started.elapsed());
+        this.route.count(this.method, status, took);
+        let id = this.request_id.to_str().unwrap_or_default();
+        let log = Log { id, method: this.method, route: this.route.name, status, took };
+        log.write(response.response().error());
+        let problem = response.response().error().map(|error| problem_body(error, id));
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, this.request_id.clone());
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Poll::Ready(Ok(match problem {
+            None => response.map_into_left_body(),
+            Some(body) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                response.map_body(|_, _| EitherBody::right(BoxBody::new(body)))
+            }
+        }))
+    }
+}
+
+struct Log<'a> {
+    id: &'a str,
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+    took: Duration,
+}
+
+impl Log<'_> {
+    fn write(&self, error: Option<&Error>) {
+        let Self { id: request_id, method, route, status, took } = *self;
+        if status < 500 {
+            tracing::debug!(request_id, method, route, status, ?took, "answered");
+            return;
+        }
+        let cause = match error.map(|error| (error.as_error::<Problem>(), error)) {
+            Some((Some(problem), _)) => chain(problem),
+            Some((None, error)) => error.to_string(),
+            None => String::new(),
+        };
+        tracing::warn!(request_id, method, route, status, ?took, cause, "answered");
+    }
+}
+
+/// An error and all its sources.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// The metrics of one route in one worker.
+struct Route {
+    name: &'static str,
+    /// A handful of methods and statuses: searched from the front faster than a map.
+    figures: RefCell<Vec<Figure>>,
+}
+
+struct Figure {
+    method: &'static str,
+    status: u16,
+    requests: Counter,
+    seconds: Histogram,
+}
+
+impl Route {
+    fn new(name: &'static str) -> Self {
+        Self { name, figures: RefCell::default() }
+    }
+
+    fn count(&self, method: &'static str, status: u16, took: Duration) {
+        let mut figures = self.figures.borrow_mut();
+        let known = figures.iter().position(|f| f.status == status && f.method == method);
+        let at = known.unwrap_or_else(|| {
+            figures.push(Figure {
+                method,
+                status,
+                requests: metrics::counter!("cartwright_http_requests_total",
+                    "route" => self.name, "method" => method, "status" => status.to_string()),
+                seconds: metrics::histogram!("cartwright_http_request_seconds",
+                    "route" => self.name, "method" => method),
+            });
+            figures.len() - 1
+        });
+        if let Some(figure) = figures.get(at) {
+            figure.requests.increment(1);
+            figure.seconds.record(took);
+        }
+    }
+}
+
+/// A fixed set of names: clients must not be able to make up metric labels.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The caller's id, if it is 1 to 128 visible characters; else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    match headers.get(REQUEST_ID) {
+        Some(id) if (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic) => {
+            id.clone()
+        }
+        _ => new_request_id(),
+    }
+}
+
+/// 64 bits in hex, from a random start per thread, each step a bijection: no two alike within a thread.
+fn new_request_id() -> HeaderValue {
+    thread_local! {
+        static STATE: Cell<u64> = Cell::new(rand::random());
+    }
+    let mut n = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    STATE.set(n);
+    n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^= n >> 31;
+    let digits: [u8; 16] = std::array::from_fn(|at| {
+        let nibble = (n >> (60 - 4 * at)) & 15;
+        char::from_digit(u32::try_from(nibble).unwrap_or(0), 16).map_or(b'0', |digit| digit as u8)
+    });
+    HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("0"))
+}

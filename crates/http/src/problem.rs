@@ -1,0 +1,287 @@
+//! What is not an answer, and the one table of its statuses and codes.
+
+use std::borrow::Cow;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, ETAG, HeaderValue, RETRY_AFTER},
+    },
+};
+use cartwright_cache::Document;
+use cartwright_cart::{CartServiceError, DocumentError};
+use cartwright_domain::CartError;
+use cartwright_storage::StorageError;
+
+use crate::headers::etag;
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct FieldError {
+    /// Where: a JSON pointer into the body, or `/path/…`, `/query/…`, `/header/…`.
+    #[schema(example = "/product_data/price")]
+    pub(crate) pointer: String,
+    /// Stable name of what is wrong.
+    #[schema(example = "negative")]
+    pub(crate) code: Cow<'static, str>,
+    /// A sentence for people.
+    #[schema(example = "an amount is not negative")]
+    pub(crate) detail: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(pointer: impl Into<String>, code: &'static str, detail: impl ToString) -> Self {
+        Self { pointer: pointer.into(), code: Cow::Borrowed(code), detail: detail.to_string() }
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error(transparent)]
+    Service(#[from] CartServiceError),
+    #[error("a stored cart cannot be read")]
+    Document(#[from] DocumentError),
+    #[error("the documentation cannot be rendered: {0}")]
+    Docs(String),
+    #[error("the JSON of the body breaks off or is malformed")]
+    Malformed(#[source] serde_json::Error),
+    #[error("the request is invalid")]
+    Invalid(Vec<FieldError>),
+    #[error("the body is not JSON")]
+    NotJson,
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("the body did not arrive")]
+    BodyLost(#[source] actix_web::Error),
+    #[error("a header is missing or malformed")]
+    Header { name: &'static str, code: &'static str, detail: &'static str },
+    #[error("no such address")]
+    NoRoute,
+    #[error("no such method")]
+    NoMethod { allow: &'static str },
+}
+
+/// How a problem is answered.
+pub(crate) struct Entry {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) detail: Cow<'static, str>,
+    /// Seconds until it makes sense to try again.
+    pub(crate) retry_after: Option<&'static str>,
+}
+
+fn entry(
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: impl Into<Cow<'static, str>>,
+) -> Entry {
+    let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1");
+    Entry { status, code, title, detail: detail.into(), retry_after }
+}
+
+fn bug() -> Entry {
+    entry(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "Internal error",
+        "Something went wrong here. Quote the request id when you report it.",
+    )
+}
+
+fn database_unavailable() -> Entry {
+    entry(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "database_unavailable",
+        "Database unavailable",
+        "The database cannot be reached. Try again; an idempotency key makes that safe for a POST.",
+    )
+}
+
+fn fenced() -> Entry {
+    entry(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "cache_fence",
+        "Cache being closed",
+        "The cache is being taken out of use. Nothing was changed; try again.",
+    )
+}
+
+impl Problem {
+    pub(crate) fn invalid(pointer: impl Into<String>, code: &'static str, detail: impl ToString) -> Self {
+        Self::Invalid(vec![FieldError::new(pointer, code, detail)])
+    }
+
+    /// The table. No wildcard: a new error does not compile until somebody has decided whose fault it is.
+    pub(crate) fn entry(&self) -> Entry {
+        match self {
+            Self::Service(error) => service(error),
+            Self::Document(_) | Self::Docs(_) => bug(),
+            Self::Malformed(error) => entry(
+                StatusCode::BAD_REQUEST,
+                "malformed_json",
+                "Malformed JSON",
+                format!("The body is not JSON: line {}, column {}.", error.line(), error.column()),
+            ),
+            Self::Invalid(errors) => entry(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_request",
+                "Invalid request",
+                match errors.as_slice() {
+                    [one] => format!("{}: {}.", one.pointer, one.detail),
+                    many => format!("{} fields are invalid; see errors.", many.len()),
+                },
+            ),
+            Self::NotJson => entry(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Unsupported media type",
+                "Send the body as Content-Type: application/json.",
+            ),
+            Self::TooLarge(limit) => entry(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "Body too large",
+                format!("A body has at most {limit} bytes."),
+            ),
+            Self::BodyLost(_) => entry(
+                StatusCode::BAD_REQUEST,
+                "body_incomplete",
+                "Body incomplete",
+                "The body could not be read to its end.",
+            ),
+            Self::Header { code, detail, .. } => entry(StatusCode::BAD_REQUEST, code, "Bad header", *detail),
+            Self::NoRoute => entry(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "Not found",
+                "There is nothing at this address. GET /openapi.json lists what there is.",
+            ),
+            Self::NoMethod { allow } => entry(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "Method not allowed",
+                format!("This address answers {allow}."),
+            ),
+        }
+    }
+
+    /// What is wrong, place by place.
+    pub(crate) fn errors(&self) -> Vec<FieldError> {
+        let one = |pointer: &str, code: &'static str, detail: &dyn std::fmt::Display| {
+            vec![FieldError::new(pointer, code, detail)]
+        };
+        match self {
+            Self::Invalid(errors) => errors.clone(),
+            Self::Header { name, code, detail } => {
+                vec![FieldError::new(format!("/header/{name}"), code, detail)]
+            }
+            Self::Service(CartServiceError::Refused { error, .. }) => match error {
+                CartError::UnknownProduct(_) => one("/product_id", "unknown_product", error),
+                CartError::TooManyUnits { .. } => one("/quantity", "too_many_units", error),
+                CartError::MergeIntoItself => one("/from_user_id", "merge_into_itself", error),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// The cart as it is, where the caller needs it to go on.
+    pub(crate) fn current(&self) -> Option<&Document> {
+        match self {
+            Self::Service(CartServiceError::Refused {
+                error: CartError::VersionMismatch { .. },
+                current,
+            }) => Some(current),
+            _ => None,
+        }
+    }
+}
+
+fn service(error: &CartServiceError) -> Entry {
+    match error {
+        CartServiceError::Refused { error, .. } => refused(error),
+        CartServiceError::KeyReused => entry(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "Idempotency key reused",
+            "This Idempotency-Key was used for a different request. Use a new one.",
+        ),
+        CartServiceError::KeyInFlight => Entry {
+            retry_after: Some("1"),
+            ..entry(
+                StatusCode::CONFLICT,
+                "idempotency_key_in_flight",
+                "Request in progress",
+                "A request with this Idempotency-Key is being carried out. Try again in a moment.",
+            )
+        },
+        CartServiceError::Overloaded => entry(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "Overloaded",
+            "Too many requests are waiting. Nothing was changed; try again.",
+        ),
+        CartServiceError::ShuttingDown => entry(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "shutting_down",
+            "Shutting down",
+            "This node is shutting down. Nothing was changed; try again.",
+        ),
+        CartServiceError::Storage(error) => match &**error {
+            StorageError::Unavailable(_) => database_unavailable(),
+            StorageError::Unexpected(..) => bug(),
+            StorageError::Fence(_) => fenced(),
+        },
+        CartServiceError::Fence => fenced(),
+        CartServiceError::Lost => bug(),
+    }
+}
+
+fn refused(error: &CartError) -> Entry {
+    use StatusCode as S;
+    let (status, code, title) = match error {
+        CartError::VersionMismatch { .. } => {
+            (S::PRECONDITION_FAILED, "version_mismatch", "The cart moved on")
+        }
+        CartError::LineNotFound(_) => (S::NOT_FOUND, "line_not_found", "No such line"),
+        CartError::UnknownProduct(_) => (S::UNPROCESSABLE_ENTITY, "unknown_product", "Unknown product"),
+        CartError::ProductNotForSale(_) => (S::CONFLICT, "not_for_sale", "Not for sale"),
+        CartError::TooManyUnits { .. } => (S::UNPROCESSABLE_ENTITY, "too_many_units", "Too many units"),
+        CartError::TooManyLines => (S::UNPROCESSABLE_ENTITY, "too_many_lines", "Too many lines"),
+        CartError::CurrencyMismatch { .. } => (S::CONFLICT, "currency_mismatch", "Another currency"),
+        CartError::MergeIntoItself => (S::UNPROCESSABLE_ENTITY, "merge_into_itself", "Merge into itself"),
+    };
+    entry(status, code, title, sentence(&error.to_string()))
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+}
+
+/// Status and headers. The body is written by the middleware, which knows the request id.
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.entry().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let entry = self.entry();
+        let mut response = HttpResponse::new(entry.status);
+        let headers = response.headers_mut();
+        if let Some(seconds) = entry.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        if let Self::NoMethod { allow } = self {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(cart) = self.current() {
+            headers.insert(ETAG, etag(cart.version));
+        }
+        response
+    }
+}
