@@ -1,0 +1,168 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{
+    body::{BoxBody, to_bytes},
+    dev::ServiceResponse,
+    http::{
+        Method, StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
+    test,
+};
+use cartwright_cache::MemoryCartCache;
+use cartwright_cart::{CartService, Settings};
+use cartwright_domain::{Currency, Listing, Money, ProductId};
+use cartwright_http::{AppState, HttpSettings};
+use cartwright_storage::CatalogStore;
+use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
+use serde_json::Value;
+
+/// A service of its own for each test, gone with it.
+pub(crate) struct Shop {
+    pub(crate) state: AppState,
+    runtime: Option<tokio::runtime::Runtime>,
+    _folder: tempfile::TempDir,
+}
+
+impl Shop {
+    pub(crate) fn open() -> Self {
+        Self::with(HttpSettings::default())
+    }
+
+    pub(crate) fn with(settings: HttpSettings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // The service wants a multi-threaded runtime; actix's is not one.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let path = folder.path().join("shop.db");
+        let carts =
+            std::thread::scope(|scope| scope.spawn(|| runtime.block_on(start(&path))).join().unwrap());
+        let state = AppState {
+            carts,
+            settings: Arc::new(settings),
+            render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
+            draining: Arc::new(AtomicBool::new(false)),
+        };
+        Self { state, runtime: Some(runtime), _folder: folder }
+    }
+
+    pub(crate) fn drain(&self) {
+        self.state.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends one request.
+    pub(crate) async fn send(&self, request: test::TestRequest) -> Answer {
+        let app = test::init_service(cartwright_http::create_app(self.state.clone())).await;
+        Answer::read(test::call_service(&app, request.to_request()).await).await
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> Answer {
+        self.send(request(Method::GET, uri)).await
+    }
+
+    pub(crate) async fn json(&self, method: Method, uri: &str, body: &str) -> Answer {
+        self.send(with_json(method, uri, body)).await
+    }
+
+    /// Adds a product that the catalogue knows.
+    pub(crate) async fn add(&self, user: &str, product: &str, quantity: u16) -> Answer {
+        let body = format!(r#"{{"product_id":"{product}","quantity":{quantity}}}"#);
+        let answer = self.json(Method::POST, &format!("/api/v1/carts/{user}/items"), &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn start(path: &std::path::Path) -> CartService {
+    let store = SqliteStore::open(path, SqliteOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    let listing = |id: &str, price, active| Listing {
+        product_id: ProductId::new(id).unwrap(),
+        name: format!("Product {id}"),
+        price,
+        active,
+    };
+    let usd = |minor| Money::from_minor(minor, Currency::USD).unwrap();
+    let yen = Money::from_minor(500, Currency::JPY).unwrap();
+    let listings = [
+        listing("sku-1", usd(1999), true),
+        listing("sku-2", usd(500), true),
+        listing("sku-jpy", yen, true),
+        listing("retired", usd(100), false),
+    ];
+    store.put_listings(&listings).await.unwrap();
+    CartService::builder(Arc::new(store))
+        .cache(Arc::new(MemoryCartCache::new(10_000_000, Duration::from_secs(60))))
+        .settings(Settings { allow_unlisted: true, ..Settings::default() })
+        .start()
+}
+
+pub(crate) fn request(method: Method, uri: &str) -> test::TestRequest {
+    test::TestRequest::with_uri(uri).method(method)
+}
+
+pub(crate) fn with_json(method: Method, uri: &str, body: &str) -> test::TestRequest {
+    request(method, uri).insert_header(("content-type", "application/json")).set_payload(body.to_owned())
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    async fn read(response: ServiceResponse<BoxBody>) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body()).await.unwrap();
+        Self { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let name: HeaderName = name.parse().unwrap();
+        self.headers.get(name).map_or("", |value: &HeaderValue| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Checks that this is a problem, whole and with the code; gives its body.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let body = self.json();
+        assert_eq!(body["code"], code, "{self:?}");
+        assert_eq!(body["status"], status);
+        assert_eq!(body["type"], format!("urn:cartwright:problem:{code}"));
+        assert_eq!(body["request_id"], self.header("x-request-id"));
+        assert!(!body["title"].as_str().unwrap().is_empty());
+        assert!(!body["detail"].as_str().unwrap().is_empty());
+        body
+    }
+
+    /// Checks that this refuses the request because of one place.
+    #[track_caller]
+    pub(crate) fn points_to(&self, pointer: &str, code: &str) {
+        let body = self.problem(422, "invalid_request");
+        assert_eq!(body["errors"][0]["pointer"], pointer, "{self:?}");
+        assert_eq!(body["errors"][0]["code"], code, "{self:?}");
+    }
+}
