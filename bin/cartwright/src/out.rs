@@ -1,13 +1,13 @@
 //! What people read on the terminal. The log goes elsewhere: to standard error.
+//!
+//! Not `println!`: it panics when nobody reads any more, as in `cartwright openapi | head`.
 
-use std::fmt::Display;
+use std::{fmt::Display, io::Write};
 
-#[expect(clippy::print_stdout, reason = "the answer of a subcommand belongs on standard output")]
 pub(crate) fn line(text: impl Display) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-#[expect(clippy::print_stderr, reason = "errors of the command line are for people, the log may be JSON")]
 pub(crate) fn error(text: impl Display) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -19,7 +19,8 @@ pub(crate) fn init_log(format: LogFormat) -> anyhow::Result<()> {
         Ok(text) if !text.trim().is_empty() => {
             EnvFilter::try_new(&text).with_context(|| format!("RUST_LOG is not a log filter: {text:?}"))?
         }
-        _ => EnvFilter::new("info"),
+        // actix tells of every worker it starts and stops.
+        _ => EnvFilter::new("info,actix_server=warn"),
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match format {

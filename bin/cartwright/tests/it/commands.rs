@@ -1,0 +1,76 @@
+//! Subcommands that end.
+
+use cartwright_testkit::{RedisTopology, ports};
+
+use crate::kit::{run, text};
+
+#[test]
+fn a_bad_key_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cartwright.toml"), "[server]\nlisen = '127.0.0.1:1'\n").unwrap();
+    let refused = run(folder.path(), &[], &[]);
+    assert!(!refused.status.success());
+    assert!(text(&refused).contains("server.lisen"), "{}", text(&refused));
+    let doctor = run(folder.path(), &["doctor"], &[]);
+    assert_eq!(doctor.status.code(), Some(1));
+    assert!(text(&doctor).contains("server.lisen"), "{}", text(&doctor));
+}
+
+#[test]
+fn openapi_prints_a_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["openapi"], &[]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(document["paths"]["/api/v1/carts/{user_id}"].is_object(), "{document}");
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "it leaves nothing behind");
+}
+
+#[test]
+fn seeding_twice_adds_nothing_and_an_interrupted_run_is_completed() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = |users: &str| {
+        let output = run(folder.path(), &["seed", "--users", users, "--lines", "3", "--products", "50"], &[]);
+        assert!(output.status.success(), "{}", text(&output));
+        text(&output)
+    };
+    assert!(seed("40").contains("40 carts of 3 lines filled, 0 left"));
+    assert!(seed("40").contains("0 carts of 3 lines filled, 40 left"));
+    assert!(seed("60").contains("20 carts of 3 lines filled, 40 left"));
+}
+
+#[test]
+fn migrate_lists_what_it_applies() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = text(&run(folder.path(), &["migrate"], &[]));
+    assert!(first.contains("applied"), "{first}");
+    let second = text(&run(folder.path(), &["migrate"], &[]));
+    assert!(second.contains("up to date"), "{second}");
+}
+
+#[test]
+fn doctor_tells_a_good_redis_from_a_bad_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = RedisTopology::start(1).unwrap();
+    let replica = redis.replicas[0].url();
+    let good = [("REDIS_URL", &*redis.primary.url()), ("REDIS_REPLICA_URLS", &*replica)]
+        .map(|(a, b)| (a, b.to_owned()));
+    let doctor = |variables: &[(&str, String)]| {
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let output = run(folder.path(), &["doctor"], &variables);
+        (output.status.code(), text(&output))
+    };
+    let (code, said) = doctor(&good);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("takes writes") && said.contains("bytes behind"), "{said}");
+
+    redis.replicas[0].promote();
+    let (code, said) = doctor(&good);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("several take writes"), "{said}");
+
+    let nowhere = format!("redis://:hunter2@127.0.0.1:{}/", ports::free_port());
+    let (code, said) = doctor(&[("REDIS_URL", nowhere)]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
