@@ -31,6 +31,7 @@ pub(crate) struct FieldError {
 }
 
 impl FieldError {
+    #[expect(clippy::needless_pass_by_value, reason = "literals and errors read better without a `&`")]
     pub(crate) fn new(pointer: impl Into<String>, code: &'static str, detail: impl ToString) -> Self {
         Self { pointer: pointer.into(), code: Cow::Borrowed(code), detail: detail.to_string() }
     }

@@ -1,4 +1,5 @@
 //! The whole application over a real service: SQLite in a private folder, the cache in memory.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests panic to fail")]
 
 mod classic;
 mod conventions;
