@@ -77,7 +77,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Subcommand::Serve => serve::run(settings).await,
             Subcommand::Migrate => migrate::run(&settings).await,
             Subcommand::Seed(options) => seed::run(&settings, &options).await,
-            Subcommand::Load(options) => load::local(settings, &options).await,
+            Subcommand::Load(options) => load::local(&settings, cli.config.as_deref(), &options).await,
             Subcommand::Openapi | Subcommand::Doctor => Ok(()), // returned above
         }
     })?;

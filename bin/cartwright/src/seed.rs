@@ -74,8 +74,7 @@ async fn fill(carts: &CartService, options: &SeedOptions) -> anyhow::Result<(u64
         let progress = Arc::clone(&progress);
         tasks.spawn(async move {
             let (mut filled, mut left) = (0, 0);
-            loop {
-                let Ok(n) = u32::try_from(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            while let Ok(n) = u32::try_from(next.fetch_add(1, Ordering::Relaxed)) {
                 if n > options.users {
                     break;
                 }

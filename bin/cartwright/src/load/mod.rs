@@ -6,6 +6,8 @@
 pub(crate) mod client;
 
 use std::{
+    ffi::OsStr,
+    path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -38,24 +40,26 @@ pub(crate) async fn remote(options: &LoadOptions) -> anyhow::Result<()> {
 }
 
 /// Starts the servers itself, one after the other: an embedded database has one user at a time.
-pub(crate) async fn local(settings: Settings, options: &LoadOptions) -> anyhow::Result<()> {
+pub(crate) async fn local(
+    settings: &Settings,
+    config: Option<&Path>,
+    options: &LoadOptions,
+) -> anyhow::Result<()> {
     let no_cache =
         matches!(settings.database.kind()?, StoreKind::Postgres) && settings.cache.redis_url.is_none();
     ensure!(!no_cache, "on PostgreSQL there is no cache to measure without Redis: set REDIS_URL");
-    drop(settings);
-    let cached = with_server("auto", options).await?;
-    let uncached = with_server("off", options).await?;
+    let cached = with_server("auto", config, options).await?;
+    let uncached = with_server("off", config, options).await?;
     print(&cached, &uncached, options);
     Ok(())
 }
 
-async fn with_server(carts: &str, options: &LoadOptions) -> anyhow::Result<Figures> {
+async fn with_server(carts: &str, config: Option<&Path>, options: &LoadOptions) -> anyhow::Result<Figures> {
     let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let url = format!("http://127.0.0.1:{port}");
-    let config: Vec<_> = std::env::args_os().skip_while(|arg| arg != "--config").take(2).collect();
     let mut server = Command::new(std::env::current_exe()?)
-        .args(config)
         .arg("serve")
+        .args(config.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
         .env("CARTWRIGHT__SERVER__LISTEN", format!("127.0.0.1:{port}"))
         .env("CARTWRIGHT__CACHE__CARTS", carts)
         .env("RUST_LOG", "warn")

@@ -28,14 +28,18 @@ fn openapi_prints_a_document() {
 #[test]
 fn seeding_twice_adds_nothing_and_an_interrupted_run_is_completed() {
     let folder = tempfile::tempdir().unwrap();
-    let seed = |users: &str| {
-        let output = run(folder.path(), &["seed", "--users", users, "--lines", "3", "--products", "50"], &[]);
+    let seed = |users: &str, lines: &str| {
+        let output =
+            run(folder.path(), &["seed", "--users", users, "--lines", lines, "--products", "50"], &[]);
         assert!(output.status.success(), "{}", text(&output));
         text(&output)
     };
-    assert!(seed("40").contains("40 carts of 3 lines filled, 0 left"));
-    assert!(seed("40").contains("0 carts of 3 lines filled, 40 left"));
-    assert!(seed("60").contains("20 carts of 3 lines filled, 40 left"));
+    assert!(seed("40", "3").contains("40 carts of 3 lines filled, 0 left"));
+    assert!(seed("40", "3").contains("0 carts of 3 lines filled, 40 left"));
+    assert!(seed("60", "3").contains("20 carts of 3 lines filled, 40 left"));
+    // Carts with the first three of five lines are what an interrupted run leaves.
+    assert!(seed("60", "5").contains("60 carts of 5 lines filled, 0 left"));
+    assert!(seed("60", "5").contains("0 carts of 5 lines filled, 60 left"));
 }
 
 #[test]

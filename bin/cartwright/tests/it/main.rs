@@ -1,5 +1,12 @@
 //! The binary as a user runs it: real processes, real databases.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say so and end"
+)]
+
 #[path = "../../src/load/client.rs"]
 mod client;
 mod commands;
