@@ -14,9 +14,7 @@ async fn nodes_that_do_not_wait_for_replicas_are_caught() {
         Shape { replication_delay: Some(SLOW), fault: Some("no-wait-for-replicas"), ..Shape::default() };
     let history = record("broken: no wait for replicas", shape, async |_, _| hold(500..1_000).await).await;
     let violations = check(&history);
-    assert!(
-        violations.iter().any(|violation| violation.rule == Rule::StaleRead),
-        "nothing stale was found: {}",
-        explain(&history, &violations)
-    );
+    let stale = violations.iter().filter(|violation| violation.rule == Rule::StaleRead).count();
+    println!("broken: no wait for replicas: {stale} stale reads found");
+    assert!(stale > 0, "{}", explain(&history, &violations));
 }

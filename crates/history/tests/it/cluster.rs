@@ -10,6 +10,8 @@ use cartwright_testkit::{
     ChaosProxy, Mode, Postgres, RedisServer, RedisTopology, ServerProcess, eventually, ports,
 };
 
+use tokio::net::{TcpListener, TcpStream};
+
 use crate::{PATIENCE, program};
 
 /// How many nodes there are.
@@ -69,8 +71,12 @@ impl Cluster {
         let redis = RedisTopology::start(2).unwrap();
         let replication = shape.replication_delay.map(|delay| {
             let proxy = ChaosProxy::start(([127, 0, 0, 1], redis.primary.port())).unwrap();
+            // Nodes read from replicas that follow the primary's own port, so the detour has that port, too.
+            let detour = SocketAddr::from(([127, 0, 0, 2], redis.primary.port()));
+            forward(detour, proxy.addr());
             for replica in &redis.replicas {
-                replica.replica_of("127.0.0.1", proxy.port());
+                replica.replica_of("127.0.0.2", detour.port());
+                replica.wait_online(PATIENCE);
             }
             redis.wait_online(PATIENCE);
             proxy.set(Mode::Latency(delay));
@@ -154,6 +160,26 @@ impl Cluster {
         })
         .await;
     }
+}
+
+/// Passes on every connection to `here`, until the test process ends.
+fn forward(here: SocketAddr, there: SocketAddr) {
+    let listener = std::net::TcpListener::bind(here).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((mut client, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(there).await?;
+                    client.set_nodelay(true)?;
+                    server.set_nodelay(true)?;
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await
+                });
+            }
+        });
+    });
 }
 
 /// The end of a log.

@@ -13,7 +13,9 @@ pub(crate) fn of(shape: &Shape) -> PathBuf {
     match (shape.fault, std::env::var_os("CARTWRIGHT_BIN")) {
         (None, Some(given)) => given.into(),
         (None, None) => built("cartwright-as-is", &[]),
-        (Some(_), _) => built("cartwright-with-faults", &["--features", "fault-injection"]),
+        (Some(_), _) => {
+            built("cartwright-with-faults", &["--features", "cartwright-cache-redis/fault-injection"])
+        }
     }
 }
 
