@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::CartServiceError;
 
 type Reply<Resp> = oneshot::Sender<Result<Resp, CartServiceError>>;
+type Answer<Resp> = oneshot::Receiver<Result<Resp, CartServiceError>>;
 /// A request with the place where its answer goes.
 pub(crate) struct Waiting<Req, Resp> {
     pub(crate) request: Req,
@@ -72,9 +73,18 @@ impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
         Self { lanes: (0..lanes.max(1)).map(|_| lane()).collect(), run, limits, tracker, runtime }
     }
 
-    /// Hands a request in and waits for its answer. Requests with the same `lane` keep their order. When the caller
-    /// stops waiting, the request is carried out all the same.
-    pub(crate) async fn submit(&self, lane: usize, request: Req) -> Result<Resp, CartServiceError> {
+    /// Hands a request in, at once; the future waits for its answer. Requests with the same `lane` keep their order.
+    /// When the caller stops waiting, the request is carried out all the same.
+    pub(crate) fn submit(
+        &self,
+        lane: usize,
+        request: Req,
+    ) -> impl Future<Output = Result<Resp, CartServiceError>> + use<Req, Resp> {
+        let answer = self.hand_in(lane, request);
+        async move { answer?.await.unwrap_or(Err(CartServiceError::Lost)) }
+    }
+
+    fn hand_in(&self, lane: usize, request: Req) -> Result<Answer<Resp>, CartServiceError> {
         let (reply, answer) = oneshot::channel();
         let at = lane % self.lanes.len();
         let lane = self.lanes.get(at).ok_or(CartServiceError::Lost)?;
@@ -90,7 +100,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
             self.tracker
                 .spawn_on(drive(Arc::clone(lane), Arc::clone(&self.run), self.limits.batch), &self.runtime);
         }
-        answer.await.unwrap_or(Err(CartServiceError::Lost))
+        Ok(answer)
     }
 }
 

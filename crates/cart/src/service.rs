@@ -11,7 +11,10 @@ use cartwright_domain::{Cart, Clock, OwnerId, SystemClock, merge};
 use cartwright_storage::{BatchPolicy, CartRequest, Store};
 use metrics::Counter;
 use tokio::runtime::Handle;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use crate::{
     CartServiceError, DocumentError, GateSettings, MergePreview, Read, Reply, Source,
@@ -152,18 +155,13 @@ impl Shared {
         self.tasks.spawn_on(task, &self.runtime);
     }
 
-    pub(crate) fn spawn_events(&self, events: Vec<CartEvent>) {
-        if !events.is_empty() {
-            let bus = Arc::clone(&self.events);
-            self.spawn(async move { bus.publish(&events).await });
-        }
-    }
-
     /// After a commit: stores the documents, then tells the listeners.
     pub(crate) fn spawn_finish(&self, values: Vec<StoreValue>, events: Vec<CartEvent>) {
         let (bus, cache) = (Arc::clone(&self.events), self.cache.clone());
         self.spawn(async move {
-            if let Some(cache) = cache {
+            if let Some(cache) = cache
+                && !values.is_empty()
+            {
                 cache.store(values).await;
             }
             bus.publish(&events).await;
@@ -250,8 +248,10 @@ impl CartService {
             self.inner.shared.figures.memory.increment(1);
             return Ok(Read { document, source: Source::Cache(Layer::Memory) });
         }
-        self.running()?;
-        self.inner.readers.submit(lane(owner), owner.clone()).await
+        let accepted = self.accept()?;
+        let answer = self.inner.readers.submit(lane(owner), owner.clone());
+        drop(accepted);
+        answer.await
     }
 
     /// The cart as a value, with the same promise as [`read`](Self::read).
@@ -270,8 +270,10 @@ impl CartService {
     /// [`CartServiceError`]; nothing was changed, except that [`CartServiceError::Storage`] and
     /// [`CartServiceError::Lost`] leave it open: an idempotency key makes it safe to try again.
     pub async fn execute(&self, request: CartRequest) -> Result<Reply, CartServiceError> {
-        self.running()?;
-        self.inner.writers.submit(lane(&request.owner), request).await
+        let accepted = self.accept()?;
+        let answer = self.inner.writers.submit(lane(&request.owner), request);
+        drop(accepted);
+        answer.await
     }
 
     /// What merging `from` into the cart of `into` would do, as both are now. Changes nothing.
@@ -324,8 +326,11 @@ impl CartService {
         self.inner.shared.tasks.wait().await;
     }
 
-    fn running(&self) -> Result<(), CartServiceError> {
-        if self.inner.shared.stop.is_cancelled() { Err(CartServiceError::ShuttingDown) } else { Ok(()) }
+    /// Shutdown waits while the token is held, which is until the request is in its lane; and it is taken before
+    /// looking, so that no request slips in between.
+    fn accept(&self) -> Result<TaskTrackerToken, CartServiceError> {
+        let token = self.inner.shared.tasks.token();
+        if self.inner.shared.stop.is_cancelled() { Err(CartServiceError::ShuttingDown) } else { Ok(token) }
     }
 }
 

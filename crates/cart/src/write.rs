@@ -41,22 +41,29 @@ const FENCE_PATIENCE: Duration = Duration::from_secs(8);
 /// Carries the fence of the store to the cache, and the lease back.
 struct CacheFence<'a> {
     shared: &'a Shared,
-    raised: Mutex<Option<(Lease, Vec<OwnerId>)>>,
+    raised: Mutex<Option<Raised>>,
+}
+
+/// A fence that is up.
+struct Raised {
+    /// `None`: the cache is not in use, or there is none.
+    lease: Option<Lease>,
+    changing: Vec<OwnerId>,
 }
 
 #[async_trait]
 impl Fence for CacheFence<'_> {
     async fn raise(&self, gate: &Gate, changing: &[OwnerId]) -> Result<(), FenceError> {
-        let Some(cache) = &self.shared.cache else { return Ok(()) };
-        match cache.fence(gate, changing).await {
-            Ok(lease) => {
-                *self.raised.lock().unwrap_or_else(PoisonError::into_inner) =
-                    lease.map(|lease| (lease, changing.to_vec()));
-                Ok(())
-            }
-            Err(Unfenced::Closing { wait }) => Err(FenceError::Closing { wait }),
-            Err(Unfenced::Unreachable(reason)) => Err(FenceError::Unreachable { epoch: gate.epoch, reason }),
-        }
+        let lease = match &self.shared.cache {
+            Some(cache) => cache.fence(gate, changing).await.map_err(|error| match error {
+                Unfenced::Closing { wait } => FenceError::Closing { wait },
+                Unfenced::Unreachable(reason) => FenceError::Unreachable { epoch: gate.epoch, reason },
+            })?,
+            None => None,
+        };
+        *self.raised.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Raised { lease, changing: changing.to_vec() });
+        Ok(())
     }
 }
 
@@ -99,12 +106,7 @@ fn refuse(batch: Vec<WaitingWrite>, error: &CartServiceError) {
 }
 
 /// Answers everyone; then, in the background, stores the newest documents and tells the listeners.
-fn finish(
-    shared: &Arc<Shared>,
-    batch: Vec<WaitingWrite>,
-    outcomes: Vec<Outcome>,
-    raised: Option<(Lease, Vec<OwnerId>)>,
-) {
+fn finish(shared: &Arc<Shared>, batch: Vec<WaitingWrite>, outcomes: Vec<Outcome>, raised: Option<Raised>) {
     // What a merge emptied may have changed after the last answer that shows it.
     let emptied: HashSet<OwnerId> =
         batch.iter().filter_map(|waiting| waiting.request.command.other_cart().cloned()).collect();
@@ -119,20 +121,18 @@ fn finish(
         }
         waiting.answer(answer);
     }
-    let Some((lease, changed)) = raised else {
-        let events =
-            newest.iter().map(|(owner, d)| CartEvent { owner: owner.clone(), version: d.version }).collect();
-        return shared.spawn_events(events);
-    };
-    let mut events = Vec::with_capacity(changed.len());
-    let mut values = Vec::with_capacity(changed.len());
-    for owner in changed {
-        // A cart that was emptied by a merge is filled by its next reader; listeners look at it.
+    let Some(Raised { lease, changing }) = raised else { return }; // nothing changed
+    let mut events = Vec::with_capacity(changing.len());
+    let mut values = Vec::with_capacity(changing.len());
+    for owner in changing {
+        // A cart that was emptied by a merge is filled by a reader, when the fence's token has run out; listeners look
+        // at it.
         let document = newest.remove(&owner).filter(|_| !emptied.contains(&owner));
         let version = document.as_ref().map_or(u64::MAX, |document| document.version);
         events.push(CartEvent { owner: owner.clone(), version });
-        let Some(document) = document else { continue };
-        values.push(StoreValue { owner, lease: lease.clone(), document });
+        if let (Some(document), Some(lease)) = (document, &lease) {
+            values.push(StoreValue { owner, lease: lease.clone(), document });
+        }
     }
     shared.spawn_finish(values, events);
 }
