@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cartwright_history::client::{Load, Plan};
 use cartwright_testkit::{
@@ -127,17 +127,17 @@ impl Cluster {
         Load::start(Plan::new(self.nodes.iter().map(|node| node.address).collect())).unwrap()
     }
 
-    /// Waits until every node serves from the cache.
-    pub(crate) async fn hits_resume(&self, load: &Load) {
+    /// Waits until every node serves from the cache, and tells how long that took.
+    pub(crate) async fn hits_resume(&self, load: &Load) -> Duration {
         let before = load.figures();
         let done = |at: usize, figures: &cartwright_history::client::Figures| {
             figures.nodes[at].hits() >= before.nodes[at].hits() + 100
         };
-        let deadline = tokio::time::Instant::now() + HITS_RESUME;
-        while tokio::time::Instant::now() < deadline {
+        let began = Instant::now();
+        while began.elapsed() < HITS_RESUME {
             let figures = load.figures();
             if (0..NODES).all(|node| done(node, &figures)) {
-                return;
+                return began.elapsed();
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -32,20 +32,24 @@ pub(crate) async fn record(name: &str, shape: Shape, mut fault: impl AsyncFnMut(
     let began = Instant::now();
     cluster.hits_resume(&load).await;
     let mut cycle = 0;
+    let mut slowest = Duration::ZERO;
     while cycle < CYCLES || load.figures().total().operations() < wanted() {
         assert!(began.elapsed() < LONGEST, "{name}: only {} after {LONGEST:?}", load.figures());
         fault(&cluster, cycle).await;
-        cluster.hits_resume(&load).await;
-        hold(100..600).await;
+        slowest = slowest.max(cluster.hits_resume(&load).await);
+        // Long enough for the cache to be what the next fault meets.
+        hold(1_000..2_000).await;
         cycle += 1;
     }
     let took = began.elapsed();
     let figures = load.figures();
     let history = load.stop();
     println!(
-        "{name}: {cycle} cycles in {:.0} s; {figures}; longest gap without a write {} ms",
+        "{name}: {cycle} cycles in {:.0} s; {figures}; longest gap without a write {} ms; \
+         hits after at most {:.1} s",
         took.as_secs_f64(),
-        history.longest_gap_of_writes() / 1_000_000
+        history.longest_gap_of_writes() / 1_000_000,
+        slowest.as_secs_f64()
     );
     if !figures.failures.is_empty() {
         println!("{name}: failures {:?}", figures.failures);
@@ -55,7 +59,8 @@ pub(crate) async fn record(name: &str, shape: Shape, mut fault: impl AsyncFnMut(
         || cluster.nodes.iter().map(|node| tail(&node.process.log())).collect::<Vec<_>>().join("\n---\n");
     assert_eq!(sum.refused, 0, "{name}: {:?}\n{}", figures.failures, logs());
     assert!(sum.writes >= wanted() / 10, "{name}: too few writes: {figures}");
-    assert!(sum.hits() >= wanted() / 10, "{name}: too few hits: {figures}");
+    // Most of such a run may be a fault, during which the cache is closed on purpose.
+    assert!(sum.hits() >= 100 * (cycle as u64 + 1), "{name}: too few hits: {figures}");
     assert!(figures.nodes.iter().all(|node| node.hits() > 0 && node.writes > 0), "{name}: {figures}");
     history
 }
