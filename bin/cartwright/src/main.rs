@@ -84,7 +84,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All connections to databases live on this runtime: actix's own end with their worker.
+/// All connections to databases live on this runtime: actix's own end with their worker. It shares the processors with
+/// them, and half as many threads do: more would only wake each other.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().thread_name("cartwright").enable_all().build()?)
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.worker_threads(threads).thread_name("cartwright").enable_all().build()?)
 }

@@ -101,7 +101,7 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
     let mut builder =
         CartService::builder(store.store()).events(events).settings(cartwright_cart::Settings {
             allow_unlisted: settings.allow_unlisted()?,
-            write_lanes: settings.carts.write_lanes,
+            write_transactions: settings.carts.write_transactions,
             write_batch: settings.carts.write_batch,
             read_lanes: settings.carts.read_lanes,
             read_batch: settings.carts.read_batch,

@@ -152,12 +152,7 @@ impl Inner {
         for owner in owners {
             command.arg(value::key(&opening.namespace, owner));
         }
-        let read = async {
-            let Some(mut link) = endpoint.link_to(run_id).await? else { return Ok(None) };
-            let values: Vec<Option<Vec<u8>>> = link.command(&command).await?;
-            RedisResult::Ok(Some((values, link.opened)))
-        };
-        match read.await {
+        match endpoint.ask::<Vec<Option<Vec<u8>>>>(run_id, &command).await {
             Ok(Some((values, opened))) => {
                 let mut values = values.into_iter();
                 let beat = values.next()??;
@@ -168,7 +163,10 @@ impl Inner {
                 endpoint.set_suspect(true);
                 None
             }
-            Ok(None) => None,
+            Ok(None) => {
+                endpoint.set_suspect(true); // until the probe has seen that process again
+                None
+            }
             Err(error) => {
                 self.failed(endpoint, &error);
                 None

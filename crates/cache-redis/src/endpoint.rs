@@ -1,8 +1,9 @@
-//! One configured server: pooled connections that know which process they were opened to.
+//! One configured server: connections that know which process they were opened to.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -13,6 +14,7 @@ use redis::{
     AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError, RedisResult,
     aio::MultiplexedConnection,
 };
+use tokio::runtime::{self, Handle};
 
 use crate::survey::{self, ServerReport};
 
@@ -21,7 +23,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a server may take to answer. Waiting for replicas is well below it.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A connection. Used by one batch at a time.
+/// A connection.
 pub(crate) struct Link {
     connection: MultiplexedConnection,
     /// Identity of the server process at the other end.
@@ -91,14 +93,20 @@ impl Link {
     }
 }
 
-pub(crate) struct Opener(Client);
+pub(crate) struct Opener {
+    client: Client,
+    /// Where connections are driven: whoever needed a new one may be on a runtime that ends before it.
+    runtime: Handle,
+}
 
 impl ManageConnection for Opener {
     type Connection = Link;
     type Error = RedisError;
 
     async fn connect(&self) -> Result<Link, RedisError> {
-        Link::open(&self.0).await
+        let client = self.client.clone();
+        let opening = self.runtime.spawn(async move { Link::open(&client).await });
+        opening.await.unwrap_or_else(|lost| Err(RedisError::from(std::io::Error::other(lost))))
     }
 
     async fn is_valid(&self, _link: &mut Link) -> Result<(), RedisError> {
@@ -113,7 +121,12 @@ impl ManageConnection for Opener {
 /// A configured server.
 pub(crate) struct Endpoint {
     pub(crate) name: String,
+    client: Client,
+    /// For whatever may block or must not be mixed: each is used by one batch at a time.
     pool: Pool<Opener>,
+    /// For reading: one for each runtime that reads, driven there, so that no other thread has to be woken for an
+    /// answer. Its batches share it, for nothing blocks on it.
+    near: RwLock<HashMap<runtime::Id, Arc<Link>>>,
     /// What it said at the last survey. `None`: it did not answer.
     report: Mutex<Option<ServerReport>>,
     /// Set when it failed; cleared by whoever looks after it in the background. While set, nobody waits for it.
@@ -130,8 +143,43 @@ impl Endpoint {
             .connection_timeout(CONNECT_TIMEOUT + ANSWER_TIMEOUT)
             .retry_connection(false)
             .test_on_check_out(false)
-            .build_unchecked(Opener(client));
-        Self { name, pool, report: Mutex::new(None), suspect: AtomicBool::new(false), seen: Mutex::new(None) }
+            .build_unchecked(Opener { client: client.clone(), runtime: Handle::current() });
+        Self {
+            name,
+            client,
+            pool,
+            near: RwLock::default(),
+            report: Mutex::new(None),
+            suspect: AtomicBool::new(false),
+            seen: Mutex::new(None),
+        }
+    }
+
+    /// Asks this very process, over the connection of the runtime that this is called on: the answer, and when the
+    /// connection was certainly open. `None`: another process is at the address by now.
+    pub(crate) async fn ask<T: FromRedisValue>(
+        &self,
+        run_id: &str,
+        command: &redis::Cmd,
+    ) -> RedisResult<Option<(T, Instant)>> {
+        let here = Handle::current().id();
+        let known = self.near.read().unwrap_or_else(PoisonError::into_inner).get(&here).cloned();
+        let link = match known.filter(|link| link.run_id == run_id) {
+            Some(link) => link,
+            None => {
+                let link = Arc::new(Link::open(&self.client).await?);
+                self.near.write().unwrap_or_else(PoisonError::into_inner).insert(here, Arc::clone(&link));
+                link
+            }
+        };
+        if link.run_id != run_id {
+            return Ok(None);
+        }
+        let answer = command.query_async(&mut link.connection.clone()).await;
+        if answer.is_err() {
+            self.near.write().unwrap_or_else(PoisonError::into_inner).remove(&here);
+        }
+        Ok(Some((answer?, link.opened)))
     }
 
     /// A connection to whatever process is at this address.

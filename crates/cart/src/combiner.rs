@@ -3,7 +3,11 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::{runtime::Handle, sync::oneshot};
@@ -31,194 +35,293 @@ impl<Req, Resp> Waiting<Req, Resp> {
 }
 
 pub(crate) type BatchFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
-/// Carries out a batch: answers every request of it.
-pub(crate) type Run<Req, Resp> = Arc<dyn Fn(Vec<Waiting<Req, Resp>>) -> BatchFuture + Send + Sync>;
+/// Takes a batch and carries it out: answers every request of it.
+pub(crate) type Run<Req, Resp> = Arc<dyn Fn(Turn<Req, Resp>) -> BatchFuture + Send + Sync>;
 
-/// Lanes, each with at most one batch under way. A lone request goes at once; there is no timer.
-pub(crate) struct Combiner<Req, Resp> {
+/// A batch that takes longer is not waited for: the next one may begin beside it. Waiting makes batches large, and large
+/// ones are cheap; but not for a slow disk, or for somebody else's lock.
+const SLOW: Duration = Duration::from_millis(5);
+
+/// Lanes in which requests wait for the batch before theirs. A lone request goes at once; there is no timer.
+pub(crate) struct Combiner<Req: Send + 'static, Resp: Send + 'static> {
     lanes: Vec<Arc<Lane<Req, Resp>>>,
-    run: Run<Req, Resp>,
-    limits: Limits,
-    tracker: TaskTracker,
-    runtime: Handle,
 }
 
-/// How much a combiner takes.
+/// How much a lane takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Requests in one batch at most.
     pub(crate) batch: usize,
-    /// Requests that wait in one lane at most; more are refused.
+    /// Requests that wait at most; more are refused.
     pub(crate) waiting: usize,
-}
-
-struct Lane<Req, Resp> {
-    state: Mutex<LaneState<Req, Resp>>,
-}
-
-struct LaneState<Req, Resp> {
-    waiting: Vec<Waiting<Req, Resp>>,
-    busy: bool,
+    /// Batches under way at most.
+    pub(crate) at_once: usize,
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
-    pub(crate) fn new(
-        lanes: usize,
-        limits: Limits,
-        runtime: Handle,
-        tracker: TaskTracker,
-        run: Run<Req, Resp>,
-    ) -> Self {
-        let lane = || Arc::new(Lane { state: Mutex::new(LaneState { waiting: Vec::new(), busy: false }) });
-        Self { lanes: (0..lanes.max(1)).map(|_| lane()).collect(), run, limits, tracker, runtime }
+    pub(crate) fn new(lanes: usize, limits: Limits, tracker: &TaskTracker, run: &Run<Req, Resp>) -> Self {
+        let lane = || Lane {
+            state: Mutex::new(State { waiting: Vec::new(), running: 0, turn: None, turns: 0 }),
+            run: Arc::clone(run),
+            limits,
+            tracker: tracker.clone(),
+        };
+        Self { lanes: (0..lanes.max(1)).map(|_| Arc::new(lane())).collect() }
     }
 
-    /// Hands a request in, at once; the future waits for its answer. Requests with the same `lane` keep their order.
-    /// When the caller stops waiting, the request is carried out all the same.
+    /// Hands a request in, at once; the future waits for its answer. When the caller stops waiting, the request is
+    /// carried out all the same.
+    ///
+    /// A thread always uses the same lane. Batches are carried out on the runtime of whoever began them; should that
+    /// end, [`CartServiceError::Lost`] is answered.
     pub(crate) fn submit(
         &self,
-        lane: usize,
         request: Req,
+        runtime: &Handle,
     ) -> impl Future<Output = Result<Resp, CartServiceError>> + use<Req, Resp> {
-        let answer = self.hand_in(lane, request);
+        let answer = match self.lanes.get(seat() % self.lanes.len()) {
+            Some(lane) => lane.hand_in(request, runtime),
+            None => Err(CartServiceError::Lost),
+        };
         async move { answer?.await.unwrap_or(Err(CartServiceError::Lost)) }
     }
+}
 
-    fn hand_in(&self, lane: usize, request: Req) -> Result<Answer<Resp>, CartServiceError> {
+/// The number of this thread: they count up from 0.
+fn seat() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! { static SEAT: usize = NEXT.fetch_add(1, Ordering::Relaxed); }
+    SEAT.with(|seat| *seat)
+}
+
+struct Lane<Req: Send + 'static, Resp: Send + 'static> {
+    state: Mutex<State<Req, Resp>>,
+    run: Run<Req, Resp>,
+    limits: Limits,
+    tracker: TaskTracker,
+}
+
+struct State<Req, Resp> {
+    waiting: Vec<Waiting<Req, Resp>>,
+    /// Batches under way.
+    running: usize,
+    /// The batch that the next one waits for, and since when it is under way.
+    turn: Option<(u64, Instant)>,
+    /// Batches so far.
+    turns: u64,
+}
+
+impl<Req, Resp> State<Req, Resp> {
+    /// The number of the next batch, if one is to begin now.
+    fn next(&mut self, at_once: usize) -> Option<u64> {
+        let held = self.turn.is_some_and(|(_, since)| since.elapsed() < SLOW);
+        if held || self.waiting.is_empty() || self.running >= at_once {
+            return None;
+        }
+        self.turns += 1;
+        self.running += 1;
+        self.turn = Some((self.turns, Instant::now()));
+        Some(self.turns)
+    }
+}
+
+impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
+    fn hand_in(self: &Arc<Self>, request: Req, runtime: &Handle) -> Result<Answer<Resp>, CartServiceError> {
         let (reply, answer) = oneshot::channel();
-        let at = lane % self.lanes.len();
-        let lane = self.lanes.get(at).ok_or(CartServiceError::Lost)?;
-        let start = {
-            let mut state = lane.lock();
+        let next = {
+            let mut state = self.lock();
             if state.waiting.len() >= self.limits.waiting {
                 return Err(CartServiceError::Overloaded);
             }
             state.waiting.push(Waiting { request, reply });
-            !std::mem::replace(&mut state.busy, true)
+            state.next(self.limits.at_once)
         };
-        if start {
-            self.tracker
-                .spawn_on(drive(Arc::clone(lane), Arc::clone(&self.run), self.limits.batch), &self.runtime);
-        }
+        self.begin(next, runtime);
         Ok(answer)
     }
-}
 
-impl<Req, Resp> Lane<Req, Resp> {
-    fn lock(&self) -> std::sync::MutexGuard<'_, LaneState<Req, Resp>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State<Req, Resp>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next batch; none ends the drive.
-    fn take(&self, most: usize) -> Option<Vec<Waiting<Req, Resp>>> {
-        let mut state = self.lock();
-        if state.waiting.is_empty() {
-            state.busy = false;
-            return None;
+    fn begin(self: &Arc<Self>, next: Option<u64>, runtime: &Handle) {
+        if let Some(number) = next {
+            let turn = Turn { lane: Arc::clone(self), number, runtime: runtime.clone(), begun: false };
+            // In a task of its own: a panic loses one batch (its callers are told), not the lane.
+            self.tracker.spawn_on((self.run)(turn), runtime);
         }
-        if state.waiting.len() <= most {
-            return Some(std::mem::take(&mut state.waiting));
-        }
-        let rest = state.waiting.split_off(most);
-        Some(std::mem::replace(&mut state.waiting, rest))
     }
 }
 
-/// Runs batches until nobody waits.
-async fn drive<Req: Send + 'static, Resp: Send + 'static>(
+/// The right to carry out a batch. The next one begins when this is dropped.
+pub(crate) struct Turn<Req: Send + 'static, Resp: Send + 'static> {
     lane: Arc<Lane<Req, Resp>>,
-    run: Run<Req, Resp>,
-    most: usize,
-) {
-    while let Some(batch) = lane.take(most) {
-        // In a task of its own: a panic loses one batch (its callers are told), not the lane.
-        if let Err(lost) = tokio::spawn(run(batch)).await {
-            tracing::error!(error = %lost, "a batch was lost");
-        }
+    number: u64,
+    runtime: Handle,
+    begun: bool,
+}
+
+impl<Req: Send + 'static, Resp: Send + 'static> Turn<Req, Resp> {
+    /// The batch: all who wait by now, up to the limit.
+    pub(crate) fn batch(&mut self) -> Vec<Waiting<Req, Resp>> {
+        self.begun = true;
+        let mut state = self.lane.lock();
+        let rest = state.waiting.len().min(self.lane.limits.batch);
+        let rest = state.waiting.split_off(rest);
+        std::mem::replace(&mut state.waiting, rest)
+    }
+}
+
+impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
+    fn drop(&mut self) {
+        let (next, lost) = {
+            let mut state = self.lane.lock();
+            state.running -= 1;
+            state.turn.take_if(|(turn, _)| *turn == self.number);
+            // Not even begun: the runtime has ended. Those who wait are told, outside of the lock.
+            let lost = if self.begun { Vec::new() } else { std::mem::take(&mut state.waiting) };
+            (state.next(self.lane.limits.at_once), lost)
+        };
+        drop(lost);
+        self.lane.begin(next, &self.runtime);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
 
-    fn combiner(run: Run<u32, u32>, limits: Limits) -> Arc<Combiner<u32, u32>> {
-        Arc::new(Combiner::new(1, limits, Handle::current(), TaskTracker::new(), run))
+    fn combiner(at_once: usize, batch: usize, waiting: usize, run: Run<u32, u32>) -> Combiner<u32, u32> {
+        Combiner::new(1, Limits { batch, waiting, at_once }, &TaskTracker::new(), &run)
+    }
+
+    /// Answers each number with the size of its batch, after `work`.
+    fn sizes<F: Future<Output = ()> + Send>(
+        work: impl Fn(Turn<u32, u32>) -> F + Send + Sync + 'static,
+    ) -> Run<u32, u32>
+    where
+        F: 'static,
+    {
+        let work = Arc::new(work);
+        Arc::new(move |mut turn| {
+            let work = Arc::clone(&work);
+            Box::pin(async move {
+                let batch = turn.batch();
+                work(turn).await;
+                let size = u32::try_from(batch.len()).unwrap();
+                for one in batch {
+                    one.answer(Ok(size));
+                }
+            })
+        })
+    }
+
+    fn submit(
+        combiner: &Combiner<u32, u32>,
+        n: u32,
+    ) -> tokio::task::JoinHandle<Result<u32, CartServiceError>> {
+        tokio::spawn(combiner.submit(n, &Handle::current()))
+    }
+
+    async fn settle() {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
     async fn those_who_come_during_a_batch_go_together() {
-        let batches = Arc::new(AtomicUsize::new(0));
         let gate = Arc::new(tokio::sync::Semaphore::new(0));
-        let run: Run<u32, u32> = {
-            let (batches, gate) = (Arc::clone(&batches), Arc::clone(&gate));
-            Arc::new(move |batch| {
-                let (batches, gate) = (Arc::clone(&batches), Arc::clone(&gate));
-                Box::pin(async move {
-                    gate.acquire().await.unwrap().forget();
-                    batches.fetch_add(1, Ordering::SeqCst);
-                    for one in batch {
-                        let n = one.request;
-                        one.answer(Ok(n * 2));
-                    }
-                })
-            })
-        };
-        let combiner = combiner(run, Limits { batch: 100, waiting: 1000 });
-        let first = tokio::spawn({
-            let c = Arc::clone(&combiner);
-            async move { c.submit(0, 1).await }
+        let held = Arc::clone(&gate);
+        let run = sizes(move |turn| {
+            let gate = Arc::clone(&held);
+            async move {
+                gate.acquire().await.unwrap().forget();
+                drop(turn);
+            }
         });
-        tokio::task::yield_now().await;
-        let rest: Vec<_> = (2..50)
-            .map(|n| {
-                let c = Arc::clone(&combiner);
-                tokio::spawn(async move { c.submit(0, n).await })
-            })
-            .collect();
-        tokio::task::yield_now().await;
+        let combiner = combiner(1, 100, 1000, run);
+        let first = submit(&combiner, 1);
+        settle().await;
+        let rest: Vec<_> = (0..48).map(|n| submit(&combiner, n)).collect();
+        settle().await;
         gate.add_permits(2);
-        assert_eq!(first.await.unwrap().unwrap(), 2);
-        for (n, task) in (2..50).zip(rest) {
-            assert_eq!(task.await.unwrap().unwrap(), n * 2);
+        assert_eq!(first.await.unwrap().unwrap(), 1);
+        for task in rest {
+            assert_eq!(task.await.unwrap().unwrap(), 48);
         }
-        assert_eq!(batches.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_slow_batch_is_not_waited_for_but_no_more_run_than_allowed() {
+        let run = sizes(move |turn| async move {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            drop(turn);
+        });
+        let stuck = combiner(2, 100, 1000, run);
+        let first = submit(&stuck, 1);
+        tokio::time::sleep(SLOW * 2).await;
+        let second = submit(&stuck, 2);
+        settle().await;
+        assert_eq!(stuck.lanes[0].lock().running, 2);
+        tokio::time::sleep(SLOW * 2).await;
+        let third = submit(&stuck, 3);
+        settle().await;
+        assert_eq!(stuck.lanes[0].lock().running, 2);
+        assert_eq!(stuck.lanes[0].lock().waiting.len(), 1);
+        for task in [first, second, third] {
+            task.abort();
+        }
     }
 
     #[tokio::test]
     async fn a_panic_loses_its_batch_only() {
-        let run: Run<u32, u32> = Arc::new(|batch| {
+        let run: Run<u32, u32> = Arc::new(|mut turn| {
             Box::pin(async move {
-                for one in batch {
+                for one in turn.batch() {
                     assert_ne!(one.request, 13, "unlucky");
-                    let n = one.request;
-                    one.answer(Ok(n));
+                    one.answer(Ok(1));
                 }
             })
         });
-        let combiner = combiner(run, Limits { batch: 1, waiting: 10 });
-        assert!(matches!(combiner.submit(0, 13).await, Err(CartServiceError::Lost)));
-        assert_eq!(combiner.submit(0, 14).await.unwrap(), 14);
+        let combiner = combiner(1, 1, 10, run);
+        assert!(matches!(submit(&combiner, 13).await.unwrap(), Err(CartServiceError::Lost)));
+        assert_eq!(submit(&combiner, 14).await.unwrap().unwrap(), 1);
     }
 
     #[tokio::test]
     async fn a_full_lane_refuses() {
-        let run: Run<u32, u32> = Arc::new(|batch| {
-            Box::pin(async move {
-                let _keep = batch;
-                std::future::pending::<()>().await;
-            })
+        let run = sizes(|turn| async move {
+            std::future::pending::<()>().await;
+            drop(turn);
         });
-        let combiner = combiner(run, Limits { batch: 1, waiting: 1 });
+        let combiner = combiner(1, 1, 1, run);
         for n in 0..2 {
-            let c = Arc::clone(&combiner);
-            tokio::spawn(async move { c.submit(0, n).await });
-            for _ in 0..10 {
-                tokio::task::yield_now().await;
-            }
+            submit(&combiner, n);
+            settle().await;
         }
-        assert!(matches!(combiner.submit(0, 9).await, Err(CartServiceError::Overloaded)));
+        assert!(matches!(submit(&combiner, 9).await.unwrap(), Err(CartServiceError::Overloaded)));
+    }
+
+    /// Batches of a runtime end with it; the lane goes on, on another one.
+    #[tokio::test]
+    async fn a_runtime_that_ends_loses_its_own_batches_only() {
+        let run = sizes(|turn| async move {
+            if tokio::runtime::Handle::current().runtime_flavor()
+                == tokio::runtime::RuntimeFlavor::MultiThread
+            {
+                std::future::pending::<()>().await;
+            }
+            drop(turn);
+        });
+        let combiner = combiner(1, 1, 10, run);
+        let ending = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let begun = combiner.submit(1, ending.handle());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let waiting = combiner.submit(2, ending.handle());
+        ending.shutdown_background();
+        assert!(matches!(begun.await, Err(CartServiceError::Lost)));
+        assert!(matches!(waiting.await, Err(CartServiceError::Lost)));
+        assert_eq!(submit(&combiner, 3).await.unwrap().unwrap(), 1);
     }
 }

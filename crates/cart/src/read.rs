@@ -7,7 +7,7 @@ use cartwright_domain::{Cart, OwnerId};
 
 use crate::{
     CartServiceError,
-    combiner::Waiting,
+    combiner::{Turn, Waiting},
     document::{counts, encode},
     service::Shared,
 };
@@ -58,7 +58,8 @@ type Flights = HashMap<OwnerId, Vec<WaitingRead>>;
 
 /// Answers a batch of reads. Those the cache knows are answered at once; the rest goes to the database in a task of
 /// its own, so that it holds up nobody's hits.
-pub(crate) async fn run(shared: Arc<Shared>, batch: Vec<WaitingRead>) {
+pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<OwnerId, Read>) {
+    let batch = turn.batch();
     metrics::histogram!("cartwright_cart_read_batch").record(batch.len() as f64);
     let mut flights = Flights::with_capacity(batch.len());
     for waiting in batch {

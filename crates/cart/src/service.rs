@@ -1,8 +1,4 @@
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use cartwright_cache::{
     CacheStatus, CartCache, CartEvent, EventBus, EventHub, Layer, StoreValue, Subscription,
@@ -28,11 +24,11 @@ use crate::{
 pub struct Settings {
     /// Whether products outside the catalogue may be added with the client's name and price.
     pub allow_unlisted: bool,
-    /// Write transactions at the same time. More lanes: smaller batches, and less waiting for each other's commits.
-    pub write_lanes: usize,
+    /// Write transactions at the same time. The next one waits for the one before, unless that is slow.
+    pub write_transactions: usize,
     /// Requests in one write transaction at most.
     pub write_batch: usize,
-    /// Cache reads at the same time.
+    /// Cache reads at the same time: the calling threads are spread over so many lanes.
     pub read_lanes: usize,
     /// Carts in one cache read at most.
     pub read_batch: usize,
@@ -46,9 +42,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             allow_unlisted: false,
-            write_lanes: 2,
+            write_transactions: 4,
             write_batch: 128,
-            read_lanes: 2,
+            read_lanes: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64)),
             read_batch: 128,
             waiting: 10_000,
             gate: GateSettings::default(),
@@ -116,18 +112,16 @@ impl CartServiceBuilder {
         });
         let reads: Run<OwnerId, Read> = {
             let shared = Arc::clone(&shared);
-            Arc::new(move |batch| Box::pin(read::run(Arc::clone(&shared), batch)))
+            Arc::new(move |turn| Box::pin(read::run(Arc::clone(&shared), turn)))
         };
         let writes: Run<CartRequest, Reply> = {
             let shared = Arc::clone(&shared);
-            Arc::new(move |batch| Box::pin(write::run(Arc::clone(&shared), batch)))
+            Arc::new(move |turn| Box::pin(write::run(Arc::clone(&shared), turn)))
         };
-        let limits = |batch| Limits { batch, waiting: settings.waiting };
-        let combine =
-            |lanes, batch, run| Combiner::new(lanes, limits(batch), runtime.clone(), tasks.clone(), run);
-        let readers = combine(settings.read_lanes, settings.read_batch, reads);
+        let limits = |batch, at_once| Limits { batch, waiting: settings.waiting, at_once };
+        let readers = Combiner::new(settings.read_lanes, limits(settings.read_batch, 1), &tasks, &reads);
         let writers =
-            Combiner::new(settings.write_lanes, limits(settings.write_batch), runtime.clone(), tasks, writes);
+            Combiner::new(1, limits(settings.write_batch, settings.write_transactions), &tasks, &writes);
         if let Some(cache) = shared.cache.as_ref().filter(|cache| cache.gated()) {
             let keeper = gate::keep(Arc::clone(&shared.store), Arc::clone(cache), settings.gate, stop);
             shared.spawn(keeper);
@@ -249,9 +243,16 @@ impl CartService {
             return Ok(Read { document, source: Source::Cache(Layer::Memory) });
         }
         let accepted = self.accept()?;
-        let answer = self.inner.readers.submit(lane(owner), owner.clone());
+        // On the caller's own runtime: where that is a single thread, no other has to be woken.
+        let near = Handle::try_current();
+        let runtime = &self.inner.shared.runtime;
+        let answer = self.inner.readers.submit(owner.clone(), near.as_ref().unwrap_or(runtime));
         drop(accepted);
-        answer.await
+        match answer.await {
+            // The runtime of another caller may have ended under it.
+            Err(CartServiceError::Lost) => self.inner.readers.submit(owner.clone(), runtime).await,
+            answer => answer,
+        }
     }
 
     /// The cart as a value, with the same promise as [`read`](Self::read).
@@ -271,7 +272,7 @@ impl CartService {
     /// [`CartServiceError::Lost`] leave it open: an idempotency key makes it safe to try again.
     pub async fn execute(&self, request: CartRequest) -> Result<Reply, CartServiceError> {
         let accepted = self.accept()?;
-        let answer = self.inner.writers.submit(lane(&request.owner), request);
+        let answer = self.inner.writers.submit(request, &self.inner.shared.runtime);
         drop(accepted);
         answer.await
     }
@@ -338,11 +339,4 @@ fn unreadable(error: &DocumentError) -> CartServiceError {
     CartServiceError::Storage(Arc::new(cartwright_storage::StorageError::unexpected(format!(
         "a cart document that cannot be read: {error}"
     ))))
-}
-
-/// Requests for one cart go through one lane, so that they meet in one batch.
-fn lane(owner: &OwnerId) -> usize {
-    let mut hasher = DefaultHasher::new();
-    owner.hash(&mut hasher);
-    usize::try_from(hasher.finish() >> 1).unwrap_or(0)
 }

@@ -11,7 +11,12 @@ use cartwright_cache::{CartEvent, Document, Lease, StoreValue, Unfenced};
 use cartwright_domain::{Gate, MergeReport, OwnerId};
 use cartwright_storage::{Answer, CartRequest, Fence, FenceError, Outcome, StorageError};
 
-use crate::{CartServiceError, combiner::Waiting, document::encode, service::Shared};
+use crate::{
+    CartServiceError,
+    combiner::{Turn, Waiting},
+    document::encode,
+    service::Shared,
+};
 
 /// What a carried out command answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +73,9 @@ impl Fence for CacheFence<'_> {
 }
 
 /// Carries out a batch, trying again while the gate is being closed: nothing has been written then.
-pub(crate) async fn run(shared: Arc<Shared>, batch: Vec<WaitingWrite>) {
+pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<CartRequest, Reply>) {
     // A request whose caller left before it was begun is not begun.
-    let batch: Vec<WaitingWrite> = batch.into_iter().filter(|waiting| !waiting.abandoned()).collect();
+    let batch: Vec<WaitingWrite> = turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
     if batch.is_empty() {
         return;
     }

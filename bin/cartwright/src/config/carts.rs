@@ -8,17 +8,17 @@ pub(crate) struct Carts {
     /// Whether a product outside the catalogue may be added with the client's name and price. Not set: on SQLite yes,
     /// on PostgreSQL no. On a public shop clients would set their own prices.
     pub(crate) allow_unlisted_products: Option<bool>,
-    /// Write transactions at the same time. Too high: small batches, commits that wait for each other. Too low: one
-    /// slow commit holds up everybody.
-    pub(crate) write_lanes: usize,
+    /// Write transactions at the same time; a second one begins when the first is slow. Too high: connections taken from
+    /// the reads. Too low: one slow commit holds up everybody.
+    pub(crate) write_transactions: usize,
     /// Requests in one write transaction. Too high: one transaction holds many carts' locks for long. Too low: more
     /// commits for the same work.
     pub(crate) write_batch: usize,
-    /// Cache reads at the same time.
+    /// Cache reads at the same time: the threads are spread over so many lanes.
     pub(crate) read_lanes: usize,
     /// Carts in one cache read.
     pub(crate) read_batch: usize,
-    /// Requests that wait in a lane; more are answered 503. Too high: under overload everybody waits long. Too low:
+    /// Requests that wait for a batch to begin; more are answered 503. Too high: under overload everybody waits long. Too low:
     /// short peaks are refused.
     pub(crate) waiting: usize,
 }
@@ -28,7 +28,7 @@ impl Default for Carts {
         let service = cartwright_cart::Settings::default();
         Self {
             allow_unlisted_products: None,
-            write_lanes: service.write_lanes,
+            write_transactions: service.write_transactions,
             write_batch: service.write_batch,
             read_lanes: service.read_lanes,
             read_batch: service.read_batch,
@@ -40,7 +40,7 @@ impl Default for Carts {
 impl Carts {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         for (key, value, most) in [
-            ("write_lanes", self.write_lanes, 64),
+            ("write_transactions", self.write_transactions, 64),
             ("write_batch", self.write_batch, 1000),
             ("read_lanes", self.read_lanes, 64),
             ("read_batch", self.read_batch, 1000),

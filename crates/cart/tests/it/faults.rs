@@ -43,7 +43,7 @@ async fn a_store_that_is_down_fails_every_caller_of_the_batch_and_nothing_more()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_panics_is_lost_and_its_lane_lives_on() {
     // One lane, so that it is the same one that is asked again.
-    let settings = Settings { write_lanes: 1, read_lanes: 1, ..Settings::default() };
+    let settings = Settings { write_transactions: 1, read_lanes: 1, ..Settings::default() };
     let shop = shop_with(Some(Arc::new(crate::kit::memory())), settings).await;
     let held = shop.store.batches.lock().await;
     let clicks: Vec<_> = (0..20).map(|n| hand_in(&shop.carts, add(&format!("u{n}"), "p1", 1))).collect();
@@ -82,7 +82,7 @@ async fn a_commit_whose_answer_was_lost_is_read_and_not_done_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_lane_refuses_and_recovers() {
-    let settings = Settings { write_lanes: 1, waiting: 10, ..Settings::default() };
+    let settings = Settings { write_transactions: 1, waiting: 10, ..Settings::default() };
     let shop = shop_with(None, settings).await;
     let held = shop.store.batches.lock().await;
     let first = hand_in(&shop.carts, add("ana", "p1", 1));
