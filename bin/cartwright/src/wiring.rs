@@ -119,14 +119,16 @@ type Caches = (Option<Arc<dyn CartCache>>, Arc<dyn EventBus>);
 async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches> {
     let cache = &settings.cache;
     let redis = redis_options(settings);
+    if let (Some(options), CartCaching::Auto) = (&redis, cache.carts) {
+        let carts = RedisCartCache::start(options)?;
+        let events = Arc::new(RedisEventBus::start_beside(&carts, options)?);
+        return Ok((Some(Arc::new(carts)), events));
+    }
     // Events reach the other nodes also when carts are not cached.
     let events: Arc<dyn EventBus> = match &redis {
         Some(options) => Arc::new(RedisEventBus::start(options)?),
         None => Arc::new(EventHub::new()),
     };
-    if let (Some(options), CartCaching::Auto) = (&redis, cache.carts) {
-        return Ok((Some(Arc::new(RedisCartCache::start(options)?)), events));
-    }
     match store {
         AnyStore::Sqlite(sqlite) => {
             // Nobody else writes here, so this is enough; it may be open since a run with Redis.

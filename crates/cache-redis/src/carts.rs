@@ -39,8 +39,9 @@ const PATIENCE: Duration = Duration::from_millis(600);
 /// Stores each document only where its token still stands.
 static STORE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "for i, key in ipairs(KEYS) do \
-           if redis.call('GET', key) == ARGV[3 * i - 2] then \
+        "local found = redis.call('MGET', unpack(KEYS)) \
+         for i, key in ipairs(KEYS) do \
+           if found[i] == ARGV[3 * i - 2] then \
              redis.call('SET', key, ARGV[3 * i - 1], 'PX', ARGV[3 * i]) \
            end \
          end",
@@ -49,12 +50,12 @@ static STORE: LazyLock<Script> = LazyLock::new(|| {
 
 /// Carts on Redis.
 pub struct RedisCartCache {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
     /// Stops the background tasks with the cache.
     _stop: DropGuard,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     endpoints: Vec<Endpoint>,
     views: Views,
     beats: Beats,
@@ -121,6 +122,22 @@ impl Inner {
         self.endpoints.iter().find(|endpoint| endpoint.is(&opening.gate.primary))
     }
 
+    /// The opening and its primary, while both can be used.
+    fn in_use<'a>(&'a self, view: &'a View) -> Option<(&'a Opening, &'a Endpoint)> {
+        let opening = view.usable()?;
+        Some((opening, self.primary(opening).filter(|endpoint| !endpoint.suspect())?))
+    }
+
+    /// Sends to the primary over the connection on which documents are stored: what is sent at the same time goes in
+    /// one packet. `None`: the primary is not in use.
+    pub(crate) async fn send(&self, pipeline: &redis::Pipeline) -> Option<RedisResult<()>> {
+        let view = self.views.current();
+        let (opening, endpoint) = self.in_use(&view)?;
+        let sent =
+            endpoint.near(&opening.gate.primary, async |link| pipeline.query_async::<()>(link).await).await;
+        sent.map(|sent| sent.map(|_sent| ())).transpose()
+    }
+
     fn heartbeat_key(&self, namespace: &str) -> String {
         format!("hb:{namespace}:{}", self.node)
     }
@@ -152,7 +169,8 @@ impl Inner {
         for owner in owners {
             command.arg(value::key(&opening.namespace, owner));
         }
-        match endpoint.ask::<Vec<Option<Vec<u8>>>>(run_id, &command).await {
+        type Values = Vec<Option<Vec<u8>>>;
+        match endpoint.near(run_id, async |link| command.query_async::<Values>(link).await).await {
             Ok(Some((values, opened))) => {
                 let mut values = values.into_iter();
                 let beat = values.next()??;
@@ -212,7 +230,10 @@ impl Inner {
                 .map(|(found, lease)| match found.map(value::read) {
                     None => CacheRead::Absent(lease),
                     Some(Value::Document(document)) => CacheRead::Hit(document, Layer::Primary),
-                    Some(Value::Token) => CacheRead::Bypass,
+                    // As good as one's own: whoever fills has seen it before he took the cart's shared lock, so that
+                    // the writer who left it is done; and the next one takes it away.
+                    Some(Value::Token(token)) => CacheRead::Absent(Lease { token, ..lease }),
+                    Some(Value::Foreign) => CacheRead::Bypass,
                 })
                 .collect(),
             Ok(_) => bypass(),
@@ -352,10 +373,7 @@ impl CartCache for RedisCartCache {
 
     async fn store(&self, values: Vec<StoreValue>) {
         let view = self.inner.views.current();
-        let Some(opening) = view.usable() else { return };
-        let Some(endpoint) = self.inner.primary(opening).filter(|endpoint| !endpoint.suspect()) else {
-            return;
-        };
+        let Some((opening, endpoint)) = self.inner.in_use(&view) else { return };
         let mut call = STORE.prepare_invoke();
         let mut any = false;
         for StoreValue { owner, lease, document } in
@@ -370,12 +388,8 @@ impl CartCache for RedisCartCache {
         if !any {
             return;
         }
-        let stored: RedisResult<()> = async {
-            let Some(mut link) = endpoint.link_to(&opening.gate.primary).await? else { return Ok(()) };
-            link.script(&call).await
-        }
-        .await;
-        if let Err(error) = stored {
+        let primary = &opening.gate.primary;
+        if let Err(error) = endpoint.near(primary, async |link| call.invoke_async::<()>(link).await).await {
             self.inner.failed(endpoint, &error);
         }
     }

@@ -57,14 +57,6 @@ impl Link {
         self.note(answer)
     }
 
-    pub(crate) async fn script<T: FromRedisValue>(
-        &mut self,
-        call: &redis::ScriptInvocation<'_>,
-    ) -> RedisResult<T> {
-        let answer = call.invoke_async(&mut self.connection).await;
-        self.note(answer)
-    }
-
     pub(crate) async fn report(&mut self) -> RedisResult<ServerReport> {
         let info: String = self.command(redis::cmd("INFO").arg("server").arg("replication")).await?;
         let mut report = ServerReport::parse(&info).ok_or_else(|| {
@@ -124,8 +116,8 @@ pub(crate) struct Endpoint {
     client: Client,
     /// For whatever may block or must not be mixed: each is used by one batch at a time.
     pool: Pool<Opener>,
-    /// For reading: one for each runtime that reads, driven there, so that no other thread has to be woken for an
-    /// answer. Its batches share it, for nothing blocks on it.
+    /// For what never blocks: one for each runtime, driven there, so that no other thread has to be woken for an
+    /// answer, and shared by all who are there.
     near: RwLock<HashMap<runtime::Id, Arc<Link>>>,
     /// What it said at the last survey. `None`: it did not answer.
     report: Mutex<Option<ServerReport>>,
@@ -155,12 +147,12 @@ impl Endpoint {
         }
     }
 
-    /// Asks this very process, over the connection of the runtime that this is called on: the answer, and when the
-    /// connection was certainly open. `None`: another process is at the address by now.
-    pub(crate) async fn ask<T: FromRedisValue>(
+    /// Talks to this very process over the connection of the runtime that this is called on: what came of it, and when
+    /// the connection was certainly open. `None`: another process is at the address by now.
+    pub(crate) async fn near<T>(
         &self,
         run_id: &str,
-        command: &redis::Cmd,
+        talk: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
     ) -> RedisResult<Option<(T, Instant)>> {
         let here = Handle::current().id();
         let known = self.near.read().unwrap_or_else(PoisonError::into_inner).get(&here).cloned();
@@ -168,14 +160,15 @@ impl Endpoint {
             Some(link) => link,
             None => {
                 let link = Arc::new(Link::open(&self.client).await?);
-                self.near.write().unwrap_or_else(PoisonError::into_inner).insert(here, Arc::clone(&link));
+                let mut near = self.near.write().unwrap_or_else(PoisonError::into_inner);
+                near.insert(here, Arc::clone(&link));
                 link
             }
         };
         if link.run_id != run_id {
             return Ok(None);
         }
-        let answer = command.query_async(&mut link.connection.clone()).await;
+        let answer = talk(&mut link.connection.clone()).await;
         if answer.is_err() {
             self.near.write().unwrap_or_else(PoisonError::into_inner).remove(&here);
         }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use cartwright_cache::{CartEvent, EventBus, EventHub, Subscription, Update};
@@ -8,7 +8,11 @@ use redis::{AsyncConnectionConfig, Client, RedisResult, aio::MultiplexedConnecti
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::options::{ConnectError, RedisOptions};
+use crate::{
+    RedisCartCache,
+    carts::Inner,
+    options::{ConnectError, RedisOptions},
+};
 
 const CHANNEL: &str = "cart_update:";
 /// Between two tries to reach a server.
@@ -23,6 +27,8 @@ pub struct RedisEventBus {
     wanted: mpsc::UnboundedSender<Wanted>,
     publisher: Mutex<Option<MultiplexedConnection>>,
     clients: Vec<Client>,
+    /// Whose connection to the primary is shared, as long as there is one.
+    carts: Option<Arc<Inner>>,
     _stop: DropGuard,
 }
 
@@ -51,15 +57,32 @@ impl RedisEventBus {
         let (hub, stop) = (EventHub::new(), CancellationToken::new());
         let listening = listen(clients.clone(), hub.clone(), wishes);
         tokio::spawn(stop.clone().run_until_cancelled_owned(listening));
-        Ok(Self { hub, wanted, publisher: Mutex::new(None), clients, _stop: stop.drop_guard() })
+        Ok(Self { hub, wanted, publisher: Mutex::new(None), clients, carts: None, _stop: stop.drop_guard() })
+    }
+
+    /// As [`start`](Self::start), and publishes together with the documents that this cache stores: one packet for both.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when an address is none.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start_beside(carts: &RedisCartCache, options: &RedisOptions) -> Result<Self, ConnectError> {
+        Ok(Self { carts: Some(Arc::clone(&carts.inner)), ..Self::start(options)? })
     }
 
     /// Any server will do to be heard on a replica, but only the primary passes messages on.
     async fn send(&self, events: &[CartEvent]) -> RedisResult<()> {
         let mut pipeline = redis::Pipeline::with_capacity(events.len());
         for event in events {
-            let payload = serde_json::json!({ "user_id": event.owner, "version": event.version }).to_string();
-            pipeline.cmd("PUBLISH").arg(format!("{CHANNEL}{}", event.owner)).arg(payload).ignore();
+            let CartEvent { owner, version } = event; // an id needs no escapes
+            let payload = format!(r#"{{"user_id":"{owner}","version":{version}}}"#);
+            pipeline.cmd("PUBLISH").arg(format!("{CHANNEL}{owner}")).arg(payload).ignore();
+        }
+        if let Some(carts) = &self.carts
+            && let Some(sent) = carts.send(&pipeline).await
+        {
+            return sent;
         }
         let connection = {
             let mut publisher = self.publisher.lock().await;

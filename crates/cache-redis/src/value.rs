@@ -1,5 +1,7 @@
 //! What stands under a cart's key.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cartwright_cache::Document;
 use cartwright_domain::OwnerId;
@@ -9,8 +11,10 @@ use cartwright_domain::OwnerId;
 pub(crate) enum Value {
     /// The cart.
     Document(Document),
-    /// Somebody is about to put one there, or has made sure that none is believed.
-    Token,
+    /// A token: whoever holds it may put a document there.
+    Token(Arc<str>),
+    /// Not ours.
+    Foreign,
 }
 
 /// `cart:<namespace>:<owner>`.
@@ -29,7 +33,6 @@ pub(crate) fn write(document: &Document) -> Vec<u8> {
     bytes
 }
 
-/// Anything that is not a document keeps readers away, like a token.
 pub(crate) fn read(bytes: Vec<u8>) -> Value {
     let head = bytes.iter().take(24).position(|byte| *byte == b'\n');
     let version =
@@ -38,7 +41,10 @@ pub(crate) fn read(bytes: Vec<u8>) -> Value {
         (Some(end), Some(version)) => {
             Value::Document(Document { version, body: Bytes::from(bytes).slice(end + 1..) })
         }
-        _ => Value::Token,
+        _ => match String::from_utf8(bytes) {
+            Ok(token) if token.starts_with('T') => Value::Token(Arc::from(token)),
+            _ => Value::Foreign,
+        },
     }
 }
 
@@ -47,13 +53,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_come_back_and_everything_else_is_a_token() {
+    fn documents_and_tokens_come_back_and_everything_else_is_foreign() {
         for body in ["{}", "", "T1", "v1\n{}", "\n\n"] {
             let document = Document { version: 18, body: Bytes::from(body) };
             assert_eq!(read(write(&document)), Value::Document(document));
         }
-        for other in ["", "T8d2", "v", "v1", "vx\n{}", "v-1\n{}", "v99999999999999999999999999\n{}"] {
-            assert_eq!(read(other.into()), Value::Token, "{other:?}");
+        assert_eq!(read("T8d2".into()), Value::Token(Arc::from("T8d2")));
+        for other in ["", "v", "v1", "vx\n{}", "v-1\n{}", "v99999999999999999999999999\n{}"] {
+            assert_eq!(read(other.into()), Value::Foreign, "{other:?}");
         }
     }
 }

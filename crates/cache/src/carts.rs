@@ -39,7 +39,7 @@ impl Layer {
 }
 
 /// The right to store one value: it holds as long as the key still has this token, so that whoever invalidates the key
-/// in between takes the right away.
+/// in between takes the right away. Several may hold the same one; the first who stores uses it up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The opening of the gate under which it was given.
@@ -53,9 +53,10 @@ pub struct Lease {
 pub enum CacheRead {
     /// The current document.
     Hit(Document, Layer),
-    /// There is none. Whoever reads the cart under its shared lock may store it with this lease.
+    /// There is none. Whoever reads the cart under its shared lock, taken after this answer, may store it with this
+    /// lease.
     Absent(Lease),
-    /// Ask the database, and do not store what it says: somebody is writing or filling, or the cache is not in use.
+    /// Ask the database, and do not store what it says: the cache is not in use.
     Bypass,
 }
 

@@ -110,7 +110,9 @@ impl CartCache for MemoryCartCache {
         let read = |owner: &OwnerId| {
             let known = |entry| match entry {
                 Entry::Document(document) => CacheRead::Hit(document, Layer::Memory),
-                Entry::Token(_) => CacheRead::Bypass,
+                Entry::Token(token) => {
+                    CacheRead::Absent(Lease { namespace: Arc::clone(&self.namespace), token })
+                }
             };
             if let Some(entry) = self.entries.get(owner) {
                 return known(entry);

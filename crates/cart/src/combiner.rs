@@ -191,17 +191,14 @@ impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
 mod tests {
     use super::*;
 
-    fn combiner(at_once: usize, batch: usize, waiting: usize, run: Run<u32, u32>) -> Combiner<u32, u32> {
-        Combiner::new(1, Limits { batch, waiting, at_once }, &TaskTracker::new(), &run)
+    fn combiner(at_once: usize, batch: usize, waiting: usize, run: &Run<u32, u32>) -> Combiner<u32, u32> {
+        Combiner::new(1, Limits { batch, waiting, at_once }, &TaskTracker::new(), run)
     }
 
     /// Answers each number with the size of its batch, after `work`.
-    fn sizes<F: Future<Output = ()> + Send>(
+    fn sizes<F: Future<Output = ()> + Send + 'static>(
         work: impl Fn(Turn<u32, u32>) -> F + Send + Sync + 'static,
-    ) -> Run<u32, u32>
-    where
-        F: 'static,
-    {
+    ) -> Run<u32, u32> {
         let work = Arc::new(work);
         Arc::new(move |mut turn| {
             let work = Arc::clone(&work);
@@ -240,7 +237,7 @@ mod tests {
                 drop(turn);
             }
         });
-        let combiner = combiner(1, 100, 1000, run);
+        let combiner = combiner(1, 100, 1000, &run);
         let first = submit(&combiner, 1);
         settle().await;
         let rest: Vec<_> = (0..48).map(|n| submit(&combiner, n)).collect();
@@ -258,7 +255,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(3600)).await;
             drop(turn);
         });
-        let stuck = combiner(2, 100, 1000, run);
+        let stuck = combiner(2, 100, 1000, &run);
         let first = submit(&stuck, 1);
         tokio::time::sleep(SLOW * 2).await;
         let second = submit(&stuck, 2);
@@ -284,7 +281,7 @@ mod tests {
                 }
             })
         });
-        let combiner = combiner(1, 1, 10, run);
+        let combiner = combiner(1, 1, 10, &run);
         assert!(matches!(submit(&combiner, 13).await.unwrap(), Err(CartServiceError::Lost)));
         assert_eq!(submit(&combiner, 14).await.unwrap().unwrap(), 1);
     }
@@ -295,7 +292,7 @@ mod tests {
             std::future::pending::<()>().await;
             drop(turn);
         });
-        let combiner = combiner(1, 1, 1, run);
+        let combiner = combiner(1, 1, 1, &run);
         for n in 0..2 {
             submit(&combiner, n);
             settle().await;
@@ -314,7 +311,7 @@ mod tests {
             }
             drop(turn);
         });
-        let combiner = combiner(1, 1, 10, run);
+        let combiner = combiner(1, 1, 10, &run);
         let ending = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let begun = combiner.submit(1, ending.handle());
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,12 +1,12 @@
 //! The JSON of a cart: what is cached is what is sent.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use bytes::Bytes;
 use cartwright_cache::Document;
 use cartwright_domain::{Cart, Currency, Line, Money, MoneyError, OwnerId, ProductId, Quantity};
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A text that is not the document of a cart.
@@ -20,21 +20,18 @@ pub enum DocumentError {
     Price(#[from] MoneyError),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(borrow)]
     user_id: Cow<'a, str>,
     version: u64,
     currency: Option<Currency>,
     items: Vec<WireLine<'a>>,
-    item_count: usize,
-    total_quantity: u64,
-    total_price: Amount<'a>,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct WireLine<'a> {
     #[serde(borrow)]
     product_id: Cow<'a, str>,
@@ -42,52 +39,74 @@ struct WireLine<'a> {
     name: Cow<'a, str>,
     price: Amount<'a>,
     quantity: Quantity,
-    subtotal: Amount<'a>,
     added_at: DateTime<Utc>,
 }
 
 /// A JSON number with the exact decimal text.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(transparent)]
 struct Amount<'a>(#[serde(borrow)] Cow<'a, RawValue>);
 
-impl Amount<'_> {
-    fn new(cart: &Cart, minor: i64) -> Result<Self, serde_json::Error> {
-        let mut text = String::with_capacity(16);
-        cart.write_amount(&mut text, minor).map_err(serde::ser::Error::custom)?;
-        RawValue::from_string(text).map(|raw| Self(Cow::Owned(raw)))
-    }
-}
-
 /// Writes the document of a cart.
+///
+/// By hand, because this is done for every write: [`RawValue`] would be made, checked and thrown away for each amount.
 ///
 /// # Errors
 /// [`DocumentError::Shape`], which does not happen for a cart.
 pub fn encode(cart: &Cart) -> Result<Document, DocumentError> {
-    let line = |line: &Line| -> Result<_, serde_json::Error> {
-        Ok(WireLine {
-            product_id: Cow::Owned(line.product_id.as_str().to_owned()),
-            name: Cow::Owned(line.name.clone()),
-            price: Amount::new(cart, line.price.minor())?,
-            quantity: line.quantity,
-            subtotal: Amount::new(cart, line.subtotal_minor())?,
-            added_at: line.added_at,
-        })
-    };
-    let wire = Wire {
-        user_id: Cow::Borrowed(cart.owner().as_str()),
-        version: cart.version(),
-        currency: cart.currency(),
-        items: cart.lines().iter().map(line).collect::<Result<_, _>>()?,
-        item_count: cart.lines().len(),
-        total_quantity: cart.total_quantity(),
-        total_price: Amount::new(cart, cart.total_minor())?,
-        created_at: cart.created_at(),
-        updated_at: cart.updated_at(),
-    };
-    let mut body = Vec::with_capacity(256 + 220 * cart.lines().len());
-    serde_json::to_writer(&mut body, &wire)?;
+    let mut body = String::with_capacity(256 + 256 * cart.lines().len());
+    write(&mut body, cart).map_err(serde::ser::Error::custom).map_err(DocumentError::Shape)?;
     Ok(Document { version: cart.version(), body: Bytes::from(body) })
+}
+
+fn write(out: &mut String, cart: &Cart) -> std::fmt::Result {
+    out.push_str(r#"{"user_id":"#);
+    text(out, cart.owner().as_str())?;
+    write!(out, r#","version":{},"currency":"#, cart.version())?;
+    match cart.currency() {
+        Some(currency) => text(out, currency.code())?,
+        None => out.push_str("null"),
+    }
+    out.push_str(r#","items":["#);
+    for (at, line) in cart.lines().iter().enumerate() {
+        out.push_str(if at == 0 { r#"{"product_id":"# } else { r#",{"product_id":"# });
+        text(out, line.product_id.as_str())?;
+        out.push_str(r#","name":"#);
+        text(out, &line.name)?;
+        out.push_str(r#","price":"#);
+        cart.write_amount(out, line.price.minor())?;
+        write!(out, r#","quantity":{},"subtotal":"#, line.quantity.get())?;
+        cart.write_amount(out, line.subtotal_minor())?;
+        out.push_str(r#","added_at":"#);
+        time(out, Some(line.added_at));
+        out.push('}');
+    }
+    let (count, units) = (cart.lines().len(), cart.total_quantity());
+    write!(out, r#"],"item_count":{count},"total_quantity":{units},"total_price":"#)?;
+    cart.write_amount(out, cart.total_minor())?;
+    out.push_str(r#","created_at":"#);
+    time(out, cart.created_at());
+    out.push_str(r#","updated_at":"#);
+    time(out, cart.updated_at());
+    out.push('}');
+    Ok(())
+}
+
+fn text(out: &mut String, text: &str) -> std::fmt::Result {
+    let plain = |byte: &u8| (0x20..0x7f).contains(byte) && !matches!(byte, b'"' | b'\\');
+    if text.as_bytes().iter().all(plain) {
+        out.extend(["\"", text, "\""]);
+    } else {
+        out.push_str(&serde_json::to_string(text).map_err(|_error| std::fmt::Error)?);
+    }
+    Ok(())
+}
+
+fn time(out: &mut String, time: Option<DateTime<Utc>>) {
+    match time {
+        Some(time) => out.extend(["\"", &time.to_rfc3339_opts(SecondsFormat::AutoSi, true), "\""]),
+        None => out.push_str("null"),
+    }
 }
 
 /// Reads the document of a cart.

@@ -4,6 +4,7 @@
 //! `examples/embed.rs` runs it in a plain tokio program.
 
 mod combiner;
+mod demand;
 mod document;
 mod error;
 mod gate;

@@ -60,6 +60,7 @@ type Flights = HashMap<OwnerId, Vec<WaitingRead>>;
 /// its own, so that it holds up nobody's hits.
 pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<OwnerId, Read>) {
     let batch = turn.batch();
+    shared.demand.read(batch.len());
     metrics::histogram!("cartwright_cart_read_batch").record(batch.len() as f64);
     let mut flights = Flights::with_capacity(batch.len());
     for waiting in batch {

@@ -15,6 +15,7 @@ use tokio_util::{
 use crate::{
     CartServiceError, DocumentError, GateSettings, MergePreview, Read, Reply, Source,
     combiner::{Combiner, Limits, Run},
+    demand::Demand,
     document::{decode, encode},
     gate, read, write,
 };
@@ -106,6 +107,7 @@ impl CartServiceBuilder {
             policy: BatchPolicy { clock: self.clock, allow_unlisted: settings.allow_unlisted },
             pause: settings.gate.pause,
             figures: Figures::register(),
+            demand: Demand::new(),
             runtime: runtime.clone(),
             tasks: tasks.clone(),
             stop: stop.clone(),
@@ -136,6 +138,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Option<Arc<dyn CartCache>>,
     pub(crate) policy: BatchPolicy,
     pub(crate) figures: Figures,
+    pub(crate) demand: Demand,
     events: Arc<dyn EventBus>,
     pause: Duration,
     runtime: Handle,
@@ -149,16 +152,19 @@ impl Shared {
         self.tasks.spawn_on(task, &self.runtime);
     }
 
-    /// After a commit: stores the documents, then tells the listeners.
+    /// After a commit: stores the documents and tells the listeners, at the same time. Who is told before the document
+    /// is there reads it from the database.
     pub(crate) fn spawn_finish(&self, values: Vec<StoreValue>, events: Vec<CartEvent>) {
         let (bus, cache) = (Arc::clone(&self.events), self.cache.clone());
         self.spawn(async move {
-            if let Some(cache) = cache
-                && !values.is_empty()
-            {
-                cache.store(values).await;
-            }
-            bus.publish(&events).await;
+            let store = async {
+                if let Some(cache) = cache
+                    && !values.is_empty()
+                {
+                    cache.store(values).await;
+                }
+            };
+            futures_util::join!(store, bus.publish(&events)); // polled in this order: the documents are sent first
         });
     }
 

@@ -87,6 +87,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<CartRequest, Reply>)
         let wait = match shared.store.execute_batch(&requests, &shared.policy, &fence).await {
             Ok(outcomes) => {
                 let raised = fence.raised.into_inner().unwrap_or_else(PoisonError::into_inner);
+                drop(turn); // the next batch may begin while this one is answered
                 return finish(&shared, batch, outcomes, raised);
             }
             Err(StorageError::Fence(FenceError::Closing { wait })) => wait,
@@ -127,6 +128,9 @@ fn finish(shared: &Arc<Shared>, batch: Vec<WaitingWrite>, outcomes: Vec<Outcome>
         waiting.answer(answer);
     }
     let Some(Raised { lease, changing }) = raised else { return }; // nothing changed
+    // The memory of this process is no effort.
+    let worth_storing = shared.demand.written(changing.len());
+    let lease = lease.filter(|_| worth_storing || shared.cache.as_ref().is_some_and(|cache| !cache.gated()));
     let mut events = Vec::with_capacity(changing.len());
     let mut values = Vec::with_capacity(changing.len());
     for owner in changing {

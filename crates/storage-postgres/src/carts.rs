@@ -1,13 +1,14 @@
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::Instant,
 };
 
 use async_trait::async_trait;
 use cartwright_domain::{Cart, Clock, Gate, OwnerId, ProductId};
 use cartwright_storage::{
-    BatchPolicy, CartRequest, CartStore, Fence, FillRead, IdempotencyClaim, KEY_LIFETIME, KeyState, Loaded,
-    Outcome, StorageError, decide,
+    BatchPolicy, CartRequest, CartStore, Decided, Fence, FillRead, IdempotencyClaim, KEY_LIFETIME, KeyState,
+    Loaded, Outcome, StorageError, decide,
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -18,6 +19,7 @@ use metrics::histogram;
 use crate::{
     claims::{self, Claimed},
     lock_keys, read,
+    recent::{Known, RecentCarts},
     sql::{
         CartRow, ForgetKeys, GateRow, ListingRow, LoadCarts, LoadListings, LockCarts, ReadGate,
         TryLockCartsShared,
@@ -50,10 +52,10 @@ impl CartStore for PostgresStore {
         if owners.is_empty() {
             return Ok(Vec::new());
         }
-        let distinct = distinct(owners);
-        let statement = LoadCarts { owners: texts(&distinct) };
+        let known = self.recent.of(&distinct(owners));
+        let statement = load_carts(&known);
         let rows = self.run(async |connection| statement.load(connection).await).await?;
-        Ok(in_order(owners, &read::carts(&distinct, rows)?))
+        Ok(in_order(owners, &read::carts(&known, rows)?))
     }
 
     async fn load_for_fill(&self, owners: &[OwnerId]) -> Result<Vec<FillRead>, StorageError> {
@@ -88,10 +90,14 @@ impl PostgresStore {
         policy: &BatchPolicy,
         fence: &dyn Fence,
     ) -> Result<Vec<Outcome>, StorageError> {
-        let names = Names::of(requests);
+        let names = Names::of(requests, &self.recent);
         let transaction = self.transaction().await?;
         match carry_out(&transaction, &names, requests, policy, fence).await {
-            Ok(outcomes) => transaction.commit().await.map(|()| outcomes),
+            Ok(decided) => {
+                transaction.commit().await?;
+                self.recent.written(&decided.changed);
+                Ok(decided.outcomes)
+            }
             Err(failure) => Err(transaction.roll_back(failure).await),
         }
     }
@@ -103,12 +109,13 @@ impl PostgresStore {
     /// One round trip: all of it is pipelined, `COMMIT` too.
     async fn fill(&self, owners: &[OwnerId]) -> Result<Vec<FillRead>, StorageError> {
         let distinct = distinct(owners);
+        let known = self.recent.of(&distinct);
         let keys: Vec<i64> = distinct.iter().map(|owner| lock_keys::cart(owner)).collect();
         let transaction = self.transaction().await?;
         let (begun, busy, rows, committed) = join!(
             transaction.begin(),
             TryLockCartsShared { keys }.load::<(i64,)>(&mut transaction.pipe()),
-            LoadCarts { owners: texts(&distinct) }.load::<CartRow>(&mut transaction.pipe()),
+            load_carts(&known).load::<CartRow>(&mut transaction.pipe()),
             async { transaction.pipe().batch_execute("COMMIT").await },
         );
         let read = begun.and(busy).and_then(|busy| committed.and(rows.map(|rows| (busy, rows))));
@@ -119,14 +126,14 @@ impl PostgresStore {
         transaction.committed().map_err(|error| StorageError::Unavailable(Box::new(error)))?;
         let busy: HashSet<&OwnerId> =
             busy.iter().map(|(at,)| read::at(&distinct, *at).copied()).collect::<Result<_, _>>()?;
-        let carts = in_order(owners, &read::carts(&distinct, rows)?);
+        let carts = in_order(owners, &read::carts(&known, rows)?);
         Ok(carts.into_iter().map(|cart| FillRead { locked: !busy.contains(cart.owner()), cart }).collect())
     }
 }
 
 /// What a batch names, each once.
 struct Names<'a> {
-    owners: Vec<&'a OwnerId>,
+    owners: Known<'a>,
     /// Of the owners, sorted.
     locks: Vec<i64>,
     products: Vec<&'a ProductId>,
@@ -136,7 +143,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(requests: &'a [CartRequest]) -> Self {
+    fn of(requests: &'a [CartRequest], recent: &RecentCarts) -> Self {
         let owners = distinct(requests.iter().flat_map(CartRequest::carts));
         let mut locks: Vec<i64> = owners.iter().map(|owner| lock_keys::cart(owner)).collect();
         locks.sort_unstable();
@@ -145,7 +152,7 @@ impl<'a> Names<'a> {
         let claims =
             requests.iter().enumerate().filter_map(|(at, request)| Some((request.claim.as_ref()?, at)));
         let (claims, claimants) = claims.unzip();
-        Self { owners, locks, products, claims, claimants }
+        Self { owners: recent.of(&owners), locks, products, claims, claimants }
     }
 }
 
@@ -163,7 +170,7 @@ async fn carry_out(
     requests: &[CartRequest],
     policy: &BatchPolicy,
     fence: &dyn Fence,
-) -> Result<Vec<Outcome>, Failure> {
+) -> Result<Decided, Failure> {
     let mut read = lock_and_read(transaction, names).await?;
     read.claimed = claims::try_again(transaction.pipe(), &names.claims, read.claimed).await?;
     // Asked under the locks, so that the times of a cart's changes are in the order of its versions.
@@ -171,7 +178,7 @@ async fn carry_out(
     let (gate, loaded) = values(names, read, now)?;
     let decided = decide(requests, loaded, policy, now);
     if decided.is_empty() {
-        return Ok(decided.outcomes);
+        return Ok(decided);
     }
     let changing = decided.changing();
     let write = Write::new(&decided, requests, now)?;
@@ -181,7 +188,7 @@ async fn carry_out(
     let (written, raised) = join!(write.run(transaction.pipe()), raise);
     raised.map_err(StorageError::Fence)?;
     written?;
-    Ok(decided.outcomes)
+    Ok(decided)
 }
 
 /// One round trip. PostgreSQL carries pipelined statements out one after the other, each with a snapshot of its own:
@@ -193,7 +200,7 @@ async fn lock_and_read(transaction: &Transaction<'_>, names: &Names<'_>) -> Quer
         LockCarts { keys: names.locks.clone() }.execute(&mut &*connection),
         claims::lock(connection, &names.claims),
         ReadGate {}.load::<GateRow>(&mut &*connection),
-        LoadCarts { owners: texts(&names.owners) }.load::<CartRow>(&mut &*connection),
+        load_carts(&names.owners).load::<CartRow>(&mut &*connection),
         async {
             if names.products.is_empty() {
                 return Ok(Vec::new());
@@ -225,14 +232,15 @@ fn distinct<'a, T: Eq + std::hash::Hash>(items: impl IntoIterator<Item = &'a T>)
     items.into_iter().filter(|item| seen.insert(*item)).collect()
 }
 
-fn texts<'a>(owners: &[&'a OwnerId]) -> Vec<&'a str> {
-    owners.iter().map(|owner| owner.as_str()).collect()
+fn load_carts<'a>(known: &Known<'a>) -> LoadCarts<'a> {
+    let owners = known.owners.iter().map(|owner| owner.as_str()).collect();
+    LoadCarts { owners, versions: known.versions.clone(), updated: known.updated.clone() }
 }
 
 /// One cart for each owner, also for those named twice.
-fn in_order(owners: &[OwnerId], carts: &HashMap<OwnerId, Cart>) -> Vec<Cart> {
+fn in_order(owners: &[OwnerId], carts: &HashMap<OwnerId, Arc<Cart>>) -> Vec<Cart> {
     owners
         .iter()
-        .map(|owner| carts.get(owner).cloned().unwrap_or_else(|| Cart::empty(owner.clone())))
+        .map(|owner| carts.get(owner).map_or_else(|| Cart::empty(owner.clone()), |cart| Cart::clone(cart)))
         .collect()
 }

@@ -19,6 +19,7 @@ mod lock_keys;
 mod migrations;
 mod options;
 mod read;
+mod recent;
 mod sql;
 mod store;
 mod tls;

@@ -1,6 +1,6 @@
 //! From rows to values. A row that breaks a rule of the domain is an error, not a guess.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use cartwright_domain::{
     Cart, Currency, Gate, GateState, Line, Listing, Money, OwnerId, ProductId, Quantity,
@@ -8,7 +8,10 @@ use cartwright_domain::{
 use cartwright_storage::{KeyState, StorageError};
 use chrono::{DateTime, Utc};
 
-use crate::sql::{CartRow, GateRow, KeyRow, ListingRow};
+use crate::{
+    recent::Known,
+    sql::{CartRow, GateRow, KeyRow, ListingRow},
+};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -25,14 +28,20 @@ pub(crate) fn at<T>(items: &[T], position: i64) -> Result<&T> {
         .ok_or_else(|| StorageError::unexpected("a row for something that was not asked for"))
 }
 
-/// Carts that have a row. `owners` are those that were asked for, in that order.
-pub(crate) fn carts(owners: &[&OwnerId], rows: Vec<CartRow>) -> Result<HashMap<OwnerId, Cart>> {
+/// Carts that have a row, of the owners that were asked for.
+pub(crate) fn carts(known: &Known<'_>, rows: Vec<CartRow>) -> Result<HashMap<OwnerId, Arc<Cart>>> {
     type Parts = (u64, DateTime<Utc>, DateTime<Utc>, Vec<Line>);
-    let mut found: HashMap<&OwnerId, Parts> = HashMap::with_capacity(owners.len());
+    let mut carts = HashMap::with_capacity(known.owners.len());
+    let mut found: HashMap<&OwnerId, Parts> = HashMap::new();
     for (position, version, created, updated, product, name, price, currency, quantity, added) in rows {
+        let owner = *at(&known.owners, position)?;
+        if let Some(cart) = usize::try_from(position - 1).ok().and_then(|at| known.cart(at, version, updated))
+        {
+            carts.insert(owner.clone(), cart);
+            continue;
+        }
         let version = u64::try_from(version).map_err(bad("a cart with a negative version"))?;
-        let cart =
-            found.entry(at(owners, position)?).or_insert_with(|| (version, created, updated, Vec::new()));
+        let cart = found.entry(owner).or_insert_with(|| (version, created, updated, Vec::new()));
         if let (Some(product), Some(name), Some(price), Some(currency), Some(quantity), Some(added_at)) =
             (product, name, price, currency, quantity, added)
         {
@@ -45,12 +54,11 @@ pub(crate) fn carts(owners: &[&OwnerId], rows: Vec<CartRow>) -> Result<HashMap<O
             });
         }
     }
-    Ok(found
-        .into_iter()
-        .map(|(owner, (version, created, updated, lines))| {
-            (owner.clone(), Cart::from_parts(owner.clone(), version, lines, created, updated))
-        })
-        .collect())
+    for (owner, (version, created, updated, lines)) in found {
+        let cart = Cart::from_parts(owner.clone(), version, lines, created, updated);
+        carts.insert(owner.clone(), Arc::new(cart));
+    }
+    Ok(carts)
 }
 
 fn money(minor: i64, currency: &str) -> Result<Money> {

@@ -12,12 +12,14 @@ use crate::{
     connection::{self, Pool, Pooled},
     error::{ConnectError, NoAnswer, statement_failed},
     options::PostgresOptions,
+    recent::RecentCarts,
 };
 
 /// Carts, catalogue and gate in a PostgreSQL database. A clone shares the connections.
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
+    pub(crate) recent: RecentCarts,
     last_error: Arc<Mutex<Option<Arc<ConnectError>>>>,
     acquire_timeout: Duration,
     call_timeout: Duration,
@@ -35,7 +37,7 @@ impl PostgresStore {
     pub async fn connect(options: PostgresOptions) -> Result<Self, StorageError> {
         let (pool, last_error) = connection::pool(&options).await?;
         let PostgresOptions { acquire_timeout, call_timeout, .. } = options;
-        Ok(Self { pool, last_error, acquire_timeout, call_timeout })
+        Ok(Self { pool, recent: RecentCarts::new(), last_error, acquire_timeout, call_timeout })
     }
 
     pub(crate) async fn connection(&self) -> Result<Pooled<'_>, StorageError> {

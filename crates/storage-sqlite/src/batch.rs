@@ -123,7 +123,8 @@ fn load(
     now: DateTime<Utc>,
 ) -> Result<Loaded, StorageError> {
     let owners: HashSet<&OwnerId> = requests.iter().flat_map(CartRequest::carts).collect();
-    let carts = load_carts(connection, owners)?;
+    let carts =
+        load_carts(connection, owners)?.into_iter().map(|(owner, cart)| (owner, Arc::new(cart))).collect();
     let products: HashSet<&ProductId> = requests.iter().filter_map(|r| r.command.needs_listing()).collect();
     let listings = if products.is_empty() {
         HashMap::new()

@@ -17,7 +17,7 @@ pub const KEY_LIFETIME: TimeDelta = TimeDelta::hours(24);
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The carts that have a row. The others are empty.
-    pub carts: HashMap<OwnerId, Cart>,
+    pub carts: HashMap<OwnerId, Arc<Cart>>,
     /// The listings of products that are to be added. The others are not in the catalogue.
     pub listings: HashMap<ProductId, Listing>,
     /// The state of idempotency keys, by the position of their request. The others are free.
@@ -140,15 +140,14 @@ struct Working {
 }
 
 impl Working {
-    fn new(cart: Cart) -> Self {
-        let before = Arc::new(cart);
+    fn new(before: Arc<Cart>) -> Self {
         Self { after: Arc::clone(&before), before }
     }
 }
 
 impl Batch {
     fn cart(&mut self, owner: &OwnerId) -> &mut Arc<Cart> {
-        let empty = || Working::new(Cart::empty(owner.clone()));
+        let empty = || Working::new(Arc::new(Cart::empty(owner.clone())));
         &mut self.carts.entry(owner.clone()).or_insert_with(empty).after
     }
 

@@ -13,8 +13,8 @@ pub(crate) struct Server {
     /// Where to listen, as address and port. Other than loopback, everybody who reaches it is believed who they say
     /// they are; see `auth.force`.
     pub(crate) listen: SocketAddr,
-    /// Threads that serve connections; one per core when not set. Too many: they take the cores from the database
-    /// work. Too few: cores stay idle.
+    /// Threads that serve connections; half of the cores when not set, the other half is for batches and their
+    /// connections. Too many: they take the cores from those. Too few: cores stay idle.
     pub(crate) workers: Option<usize>,
     /// Connections that a worker keeps open. Too high: memory (some 10 kB each). Too low: clients wait to be accepted.
     pub(crate) max_connections: usize,
@@ -78,7 +78,9 @@ impl Server {
     }
 
     pub(crate) fn worker_count(&self) -> usize {
-        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from))
+        self.workers.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+        })
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {

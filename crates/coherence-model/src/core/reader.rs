@@ -25,7 +25,7 @@ enum Phase {
     Answered { floor: Version, answer: Answer },
     /// The replica was no help.
     AtPrimary { floor: Version },
-    /// The key was absent and now holds this read's token.
+    /// The key holds this token: the read's own, or one that was found there.
     TokenPlaced { floor: Version, token: TokenId },
     /// It holds the cart's lock shared as well.
     SharedLocked { floor: Version, token: TokenId },
@@ -62,13 +62,13 @@ pub enum ReaderStep {
     AskHeartbeat,
     /// Look at the clock: serve the replica's answer, or go on to the primary.
     Judge,
-    /// `SET … NX GET` on the primary: serve a document, or leave a token.
+    /// `SET … NX GET` on the primary: serve a document, or leave a token, or take the one that is there.
     AskPrimary,
     /// Try the cart's lock, shared; a writer at work means reading the database without filling.
     TrySharedLock,
     /// Read the database in a second statement, and commit.
     ReadDatabase,
-    /// Compare-and-set the key from the read's token to what it read.
+    /// Compare-and-set the key from the token to what it read.
     Fill,
     /// The fill never arrives.
     LoseFill,
@@ -176,7 +176,8 @@ impl CoreModel {
             // The connection is bound to the run id: a restarted primary is not asked.
             _ if state.primary_restarted => serve(state, me, floor, state.database_version),
             CartKey::Document(version) => serve(state, me, floor, version),
-            CartKey::Token(_) => serve(state, me, floor, state.database_version),
+            // Somebody's token is as good as one's own: under the shared lock, its writer is done.
+            CartKey::Token(token) => state.readers[me].phase = Phase::TokenPlaced { floor, token },
             CartKey::Absent => {
                 let token = reader_token(me, state.readers[me].reads_left);
                 state.set_cart(CartKey::Token(token));

@@ -20,8 +20,13 @@ pub(crate) type CartRow = (
 
 statement! {
     /// Carts with their lines, in one statement: it has one snapshot, so that a cart is never read with the version
-    /// of one state and the lines of another, not even where no lock is held.
-    LoadCarts<'a> { owners: Vec<&'a str> as Array<Text> }
+    /// of one state and the lines of another, not even where no lock is held. Lines are left out where the caller has
+    /// them: where version and time of change are the ones he knows.
+    LoadCarts<'a> {
+        owners: Vec<&'a str> as Array<Text>,
+        versions: Vec<i64> as Array<BigInt>,
+        updated: Vec<DateTime<Utc>> as Array<Timestamptz>,
+    }
     (
         BigInt,
         BigInt,
@@ -36,9 +41,10 @@ statement! {
     )
     "SELECT o.at, c.version, c.created_at, c.updated_at, \
             l.product_id, l.name, l.price_minor, l.currency, l.quantity, l.added_at \
-     FROM unnest($1) WITH ORDINALITY AS o (owner, at) \
+     FROM unnest($1, $2, $3) WITH ORDINALITY AS o (owner, version, updated_at, at) \
      JOIN carts c ON c.owner = o.owner COLLATE \"C\" \
-     LEFT JOIN cart_lines l ON l.owner = c.owner"
+     LEFT JOIN cart_lines l ON l.owner = CASE WHEN c.version = o.version AND c.updated_at = o.updated_at \
+                                              THEN NULL ELSE c.owner END"
 }
 
 statement! {

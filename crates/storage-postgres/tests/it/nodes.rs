@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cartwright_storage::{CartStore, Outcome};
-use cartwright_storage_tests::{BlockingFence, add, claimed, owner};
+use cartwright_storage_tests::{BlockingFence, RecordingFence, add, claimed, owner};
 
 use crate::kit::{direct, node, policy, run, shop};
 
@@ -150,4 +150,60 @@ async fn nodes_that_start_together_migrate_once() {
     assert_eq!(applied, ["0001_carts"]);
     assert!(nodes[1].pending_migrations().await.unwrap().is_empty());
     nodes[2].ping().await.unwrap();
+}
+
+/// A node keeps the carts that it wrote, and believes them only as long as they are what the database has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_notices_what_another_one_wrote() {
+    let (url, first) = shop().await;
+    let second = node(&url).await;
+    for round in 1..6_u64 {
+        for store in [&first, &second] {
+            run(store, &[add("ana", "tea", 1)]).await.unwrap();
+        }
+        for store in [&first, &second] {
+            let cart = store.load(&[owner("ana")]).await.unwrap().remove(0);
+            assert_eq!((cart.version(), cart.total_quantity()), (2 * round, 2 * round));
+            assert!(store.load_for_fill(&[owner("ana")]).await.unwrap()[0].cart == cart);
+        }
+    }
+}
+
+/// After a restore, or a failover that lost commits, a version may come again with other contents.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_came_again_is_not_taken_for_the_one_that_was_written() {
+    let (url, store) = shop().await;
+    run(&store, &[add("ana", "tea", 1)]).await.unwrap();
+    let server = direct(&url).await;
+    let restored =
+        "UPDATE cart_lines SET quantity = 7; UPDATE carts SET updated_at = updated_at + interval '1 second'";
+    server.batch_execute(restored).await.unwrap();
+    assert_eq!(store.load(&[owner("ana")]).await.unwrap()[0].total_quantity(), 7);
+    let outcomes = run(&store, &[add("ana", "tea", 1)]).await.unwrap();
+    assert!(
+        matches!(&outcomes[0], Outcome::Done(answer) if answer.cart.total_quantity() == 8),
+        "{outcomes:?}"
+    );
+    server.batch_execute("DELETE FROM carts").await.unwrap();
+    assert_eq!(store.load(&[owner("ana")]).await.unwrap()[0].version(), 0);
+    let outcomes = run(&store, &[add("ana", "tea", 1)]).await.unwrap();
+    assert!(
+        matches!(&outcomes[0], Outcome::Done(answer) if answer.cart.total_quantity() == 1),
+        "{outcomes:?}"
+    );
+}
+
+/// A batch that was rolled back leaves nothing behind that would be believed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_failed_is_not_remembered() {
+    let (_url, store) = shop().await;
+    run(&store, &[add("ana", "tea", 1)]).await.unwrap();
+    let fence = RecordingFence::default();
+    fence.refuse(true);
+    store.execute_batch(&[add("ana", "tea", 5)], &policy(), &fence).await.unwrap_err();
+    let outcomes = run(&store, &[add("ana", "tea", 1)]).await.unwrap();
+    assert!(
+        matches!(&outcomes[0], Outcome::Done(answer) if answer.cart.total_quantity() == 2),
+        "{outcomes:?}"
+    );
 }
