@@ -1,4 +1,5 @@
-"""Cartwright on its embedded default (SQLite, memory): the data goes in over HTTP."""
+"""Cartwright on its embedded default (SQLite, memory): the data goes in over HTTP, in the currency of the demo catalogue,
+which has some of the products."""
 from .cartwright import Adapter as Cartwright
 
 
@@ -6,7 +7,7 @@ class Adapter(Cartwright):
     def seed(self):
         def fill(call, u):
             for k in range(5):
-                data = {"name": f"Rig product {self.line(u, k):06d}, a plain description", "price": 9.99, "currency": "EUR"}
+                data = {"name": f"Rig product {self.line(u, k):06d}, a plain description", "price": 9.99, "currency": "USD"}
                 status, body, _ = call("POST", f"/api/v1/carts/{u}/items", None,
                                        {"product_id": self.line(u, k), "quantity": 1, "product_data": data})
                 assert status == 200, body
@@ -14,5 +15,5 @@ class Adapter(Cartwright):
 
     def add(self, u, k):
         # the line is there: its name and price stay
-        data = {"name": "Rig product", "price": 9.99, "currency": "EUR"}
+        data = {"name": "Rig product", "price": 9.99, "currency": "USD"}
         return "POST", f"/api/v1/carts/{u}/items", None, {"product_id": self.line(u, k), "quantity": 1, "product_data": data}
