@@ -20,12 +20,12 @@ const READ: &str = "\
     SELECT epoch, opening, reopen_at <= CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000 \
     FROM cache_gate WHERE id = 1";
 
-/// A closing within a minute of its opening doubles the pause of the one before, up to a minute.
+/// A closing within a minute of its opening doubles the pause of the one before, up to 15 s.
 const CLOSE: &str = "\
     UPDATE cache_gate \
     SET epoch = epoch + 1, open = 0, opening = NULL, pause_ms = next.pause, reopen_at = now + next.pause * 1000 \
     FROM (\
-        SELECT now, min(60000, CASE WHEN now - opened_at < 60000000 THEN 2 * max(asked, pause_ms) ELSE asked END) \
+        SELECT now, min(15000, CASE WHEN now - opened_at < 60000000 THEN 2 * max(asked, pause_ms) ELSE asked END) \
             AS pause \
         FROM cache_gate, \
             (SELECT ? AS asked, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000 AS now)\
@@ -76,7 +76,7 @@ impl GateStore for SqliteStore {
     }
 
     async fn close_gate(&self, epoch: i64, pause: Duration) -> Result<bool, StorageError> {
-        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX).min(60_000);
+        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX).min(15_000);
         self.write(move |connection| changed(connection, CLOSE, &[Bind::Int(pause), Bind::Int(epoch)])).await
     }
 

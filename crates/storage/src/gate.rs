@@ -17,7 +17,7 @@ pub trait GateStore: Send + Sync + 'static {
     /// Closes the gate of `epoch`: the epoch grows by one. Returns whether this call did it.
     ///
     /// The store keeps when the gate may be opened again: `pause` from now, doubled for each closing that came within
-    /// a minute of the opening before it, and at most a minute.
+    /// a minute of the opening before it, and at most 15 s.
     ///
     /// # Errors
     /// [`StorageError`] when the database did not answer; it may be closed nevertheless.

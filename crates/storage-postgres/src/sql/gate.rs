@@ -14,7 +14,7 @@ statement! {
 
 statement! {
     /// Closes the gate if it is open in `epoch`. The pause doubles for each hasty closing in a row; 16 doublings are
-    /// more than the limit of a minute needs.
+    /// more than the limit of 15 s needs.
     CloseGate { epoch: i64 as BigInt, pause_ms: i64 as BigInt }
     ()
     "WITH closing AS ( \
@@ -24,7 +24,7 @@ statement! {
      ) \
      UPDATE cache_gate g SET epoch = epoch + 1, open = false, opening = NULL, hasty_closings = c.hasty, \
          reopen_at = clock_timestamp() \
-             + least($2::float8 * (1 << c.hasty), 60000) * interval '1 millisecond' \
+             + least($2::float8 * (1 << c.hasty), 15000) * interval '1 millisecond' \
      FROM closing c WHERE g.id = c.id"
 }
 
