@@ -15,11 +15,14 @@
 mod carts;
 mod endpoint;
 mod events;
+mod fence;
 mod heartbeat;
 mod options;
+mod reads;
 mod survey;
 mod value;
 mod view;
+mod watch;
 
 pub use carts::RedisCartCache;
 pub use events::RedisEventBus;

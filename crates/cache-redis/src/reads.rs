@@ -1,0 +1,142 @@
+//! Reading: a fresh replica first, then the primary.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use cartwright_cache::{CacheRead, Layer, Lease};
+use cartwright_domain::OwnerId;
+use redis::RedisResult;
+
+use crate::{
+    carts::{Inner, bypass, lease},
+    endpoint::Endpoint,
+    heartbeat::fresh,
+    value::{self, Value},
+    view::{Opening, View},
+};
+
+/// The same for a reader who means to fill.
+const READER_TOKEN: Duration = Duration::from_secs(3);
+
+impl Inner {
+    /// The next replica in turn that was fresh when it was last looked at.
+    fn replica<'a>(&'a self, opening: &'a Opening) -> Option<(&'a Endpoint, &'a str)> {
+        let ids = &opening.gate.replicas.endpoints;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        (0..ids.len()).find_map(|step| {
+            let id = ids.get((turn + step) % ids.len())?;
+            let endpoint = self.endpoints.iter().find(|endpoint| endpoint.is(id))?;
+            (!endpoint.suspect()).then_some((endpoint, id.as_str()))
+        })
+    }
+
+    /// One reply with the heartbeat and all the documents. `None`: the replica is not fresh, or does not answer.
+    async fn read_replica(&self, opening: &Opening, owners: &[OwnerId]) -> Option<Vec<Option<Vec<u8>>>> {
+        let (endpoint, run_id) = self.replica(opening)?;
+        let mut command = redis::cmd("MGET");
+        command.arg(self.heartbeat_key(&opening.namespace));
+        for owner in owners {
+            command.arg(value::key(&opening.namespace, owner));
+        }
+        type Values = Vec<Option<Vec<u8>>>;
+        match endpoint.near(run_id, async |link| command.query_async::<Values>(link).await).await {
+            Ok(Some((values, opened))) => {
+                let mut values = values.into_iter();
+                let beat = values.next()??;
+                if self.believe(endpoint, &beat, opened) {
+                    return Some(values.collect());
+                }
+                self.figures.stale_replicas.increment(1);
+                endpoint.set_suspect(true);
+                None
+            }
+            Ok(None) => {
+                endpoint.set_suspect(true); // until the probe has seen that process again
+                None
+            }
+            Err(error) => {
+                self.failed(endpoint, &error);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn believe(&self, endpoint: &Endpoint, beat: &[u8], opened: Instant) -> bool {
+        let sent =
+            std::str::from_utf8(beat).ok().and_then(|n| n.parse().ok()).and_then(|n| self.beats.sent_at(n));
+        if let Some(sent) = sent {
+            endpoint.saw(sent.elapsed());
+        }
+        fresh(sent, opened)
+    }
+
+    /// Asks the primary, and where nothing stands, leaves a token.
+    async fn read_primary(&self, opening: &Opening, owners: &[&OwnerId]) -> Vec<CacheRead> {
+        let bypass = || owners.iter().map(|_| CacheRead::Bypass).collect();
+        let Some(endpoint) = self.primary(opening).filter(|endpoint| !endpoint.suspect()) else {
+            return bypass();
+        };
+        let mut pipeline = redis::Pipeline::with_capacity(owners.len());
+        let leases: Vec<Lease> = owners.iter().map(|_| lease(&opening.namespace)).collect();
+        for (owner, lease) in owners.iter().zip(&leases) {
+            pipeline
+                .cmd("SET")
+                .arg(value::key(&opening.namespace, owner))
+                .arg(&*lease.token)
+                .arg("NX")
+                .arg("GET");
+            pipeline.arg("PX").arg(READER_TOKEN.as_millis() as u64);
+        }
+        let read = async {
+            let Some(mut link) = endpoint.link_to(&opening.gate.primary).await? else { return Ok(None) };
+            let values: Vec<Option<Vec<u8>>> = link.pipeline(&pipeline).await?;
+            RedisResult::Ok(Some(values))
+        };
+        match read.await {
+            Ok(Some(values)) if values.len() == owners.len() => values
+                .into_iter()
+                .zip(leases)
+                .map(|(found, lease)| match found.map(value::read) {
+                    None => CacheRead::Absent(lease),
+                    Some(Value::Document(document)) => CacheRead::Hit(document, Layer::Primary),
+                    // As good as one's own: whoever fills has seen it before he took the cart's shared lock, so that
+                    // the writer who left it is done; and the next one takes it away.
+                    Some(Value::Token(token)) => CacheRead::Absent(Lease { token, ..lease }),
+                    Some(Value::Foreign) => CacheRead::Bypass,
+                })
+                .collect(),
+            Ok(_) => bypass(),
+            Err(error) => {
+                self.failed(endpoint, &error);
+                bypass()
+            }
+        }
+    }
+
+    pub(crate) async fn read(&self, view: &View, opening: &Opening, owners: &[OwnerId]) -> Vec<CacheRead> {
+        let found = self.read_replica(opening, owners).await.unwrap_or_default();
+        let mut reads: Vec<Option<CacheRead>> = found
+            .into_iter()
+            .map(|bytes| match bytes.map(value::read) {
+                Some(Value::Document(document)) => Some(CacheRead::Hit(document, Layer::Replica)),
+                _ => None,
+            })
+            .collect();
+        reads.resize(owners.len(), None);
+        let missing: Vec<&OwnerId> =
+            owners.iter().zip(&reads).filter(|(_, read)| read.is_none()).map(|(owner, _)| owner).collect();
+        if !missing.is_empty() {
+            let mut answers = self.read_primary(opening, &missing).await.into_iter();
+            for read in reads.iter_mut().filter(|read| read.is_none()) {
+                *read = answers.next();
+            }
+        }
+        // What was read may be served only while this opening is known to stand.
+        if !self.views.still(view) {
+            return bypass(owners);
+        }
+        reads.into_iter().map(|read| read.unwrap_or(CacheRead::Bypass)).collect()
+    }
+}
