@@ -102,7 +102,7 @@ async fn database(findings: &mut Findings, settings: &Settings) -> anyhow::Resul
 
 async fn redis(findings: &mut Findings, settings: &Settings) -> anyhow::Result<()> {
     let cache = &settings.cache;
-    let Some(options) = wiring::redis_options(settings) else {
+    let Some(options) = wiring::redis_options(settings)? else {
         findings.ok("cache", wiring::describe_cache(settings)?);
         return Ok(());
     };

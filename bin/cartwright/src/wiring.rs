@@ -118,7 +118,7 @@ type Caches = (Option<Arc<dyn CartCache>>, Arc<dyn EventBus>);
 
 async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches> {
     let cache = &settings.cache;
-    let redis = redis_options(settings);
+    let redis = redis_options(settings)?;
     if let (Some(options), CartCaching::Auto) = (&redis, cache.carts) {
         let carts = RedisCartCache::start(options)?;
         let events = Arc::new(RedisEventBus::start_beside(&carts, options)?);
@@ -142,13 +142,19 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
 }
 
 /// How Redis is used, if it is configured.
-pub(crate) fn redis_options(settings: &Settings) -> Option<RedisOptions> {
+pub(crate) fn redis_options(settings: &Settings) -> anyhow::Result<Option<RedisOptions>> {
     let cache = &settings.cache;
+    let Some(primary) = &cache.redis_url else { return Ok(None) };
     let replicas = cache.redis_replica_urls.iter().map(|url| url.expose().to_owned()).collect();
-    let mut options = RedisOptions::new(cache.redis_url.as_ref()?.expose(), replicas);
+    let mut options = RedisOptions::new(primary.expose(), replicas);
     options.ttl = cache.ttl();
     options.connections = cache.connections;
-    Some(options)
+    if let Some(path) = &cache.redis_ca_file {
+        let pem = std::fs::read(path);
+        let unread = || format!("configuration key `cache.redis_ca_file`: {} cannot be read", path.display());
+        options.ca_pem = Some(pem.with_context(unread)?);
+    }
+    Ok(Some(options))
 }
 
 /// Whether a database file is there already; `true` for what is not a file.

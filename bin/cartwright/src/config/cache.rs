@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::ensure;
 use serde::Deserialize;
@@ -14,6 +14,8 @@ pub(crate) struct Cache {
     pub(crate) redis_url: Option<SecretUrl>,
     /// Its read replicas.
     pub(crate) redis_replica_urls: Vec<SecretUrl>,
+    /// Certificate authorities for `rediss://`, a PEM file. Not set: those of the system.
+    pub(crate) redis_ca_file: Option<PathBuf>,
     /// How long a cart that nobody changes stays cached. Too high: Redis keeps carts that nobody looks at. Too low:
     /// more reads reach the database. Never a question of staleness.
     pub(crate) ttl_seconds: u64,
@@ -42,6 +44,7 @@ impl Default for Cache {
         Self {
             redis_url: None,
             redis_replica_urls: Vec::new(),
+            redis_ca_file: None,
             ttl_seconds: 1800,
             memory_mb: 64,
             connections: 6,

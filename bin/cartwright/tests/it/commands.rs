@@ -17,6 +17,19 @@ fn a_bad_key_is_named() {
 }
 
 #[test]
+fn certificates_of_redis_that_cannot_be_read_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables =
+        [("REDIS_URL", "rediss://127.0.0.1:1"), ("CARTWRIGHT__CACHE__REDIS_CA_FILE", "/nowhere/ca.pem")];
+    for command in ["serve", "doctor"] {
+        let refused = run(folder.path(), &[command], &variables);
+        assert!(!refused.status.success());
+        let said = text(&refused);
+        assert!(said.contains("cache.redis_ca_file") && said.contains("/nowhere/ca.pem"), "{said}");
+    }
+}
+
+#[test]
 fn openapi_prints_a_document() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["openapi"], &[]);
