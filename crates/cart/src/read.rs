@@ -1,6 +1,6 @@
 //! Reads: cache, else database, and put it in the cache.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use cartwright_cache::{CacheRead, Document, Layer, StoreValue};
 use cartwright_domain::{Cart, OwnerId};
@@ -52,36 +52,40 @@ impl Read {
 
 pub(crate) type WaitingRead = Waiting<OwnerId, Read>;
 
-/// Callers of one cart who wait for the same answer. All of them came before it was asked for: a caller who comes later
-/// must not be given an answer that is older than his question.
-type Flights = HashMap<OwnerId, Vec<WaitingRead>>;
-
 /// Answers a batch of reads. Those the cache knows are answered at once; the rest goes to the database in a task of
 /// its own, so that it holds up nobody's hits.
+///
+/// All callers of one cart get the same answer. They all came before it was asked for: a caller who comes later must
+/// not be given an answer that is older than his question.
 pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<OwnerId, Read>) {
-    let batch = turn.batch();
+    let mut batch = turn.batch();
     shared.demand.read(batch.len());
-    metrics::histogram!("cartwright_cart_read_batch").record(batch.len() as f64);
-    let mut flights = Flights::with_capacity(batch.len());
-    for waiting in batch {
-        flights.entry(waiting.request.clone()).or_default().push(waiting);
-    }
-    let owners: Vec<OwnerId> = flights.keys().cloned().collect();
+    shared.figures.read_batch.record(batch.len() as f64);
+    batch.sort_unstable_by(|a, b| a.request.cmp(&b.request));
+    let mut owners: Vec<OwnerId> = batch.iter().map(|waiting| waiting.request.clone()).collect();
+    owners.dedup();
     let found = match &shared.cache {
         Some(cache) => cache.read(&owners).await,
         None => owners.iter().map(|_| CacheRead::Bypass).collect(),
     };
-    let mut to_fill = Vec::new();
-    let mut to_load = Vec::new();
+    let (mut to_fill, mut to_load) = (Vec::new(), Vec::new());
+    let mut waiting = batch.into_iter().peekable();
     for (owner, read) in owners.into_iter().zip(found) {
-        let waiting = flights.remove(&owner).unwrap_or_default();
+        let callers = std::iter::from_fn(|| waiting.next_if(|waiting| waiting.request == owner));
         match read {
             CacheRead::Hit(document, layer) => {
-                shared.figures.hits(layer).increment(waiting.len() as u64);
-                answer(waiting, &Read { document, source: Source::Cache(layer) });
+                let read = Read { document, source: Source::Cache(layer) };
+                let answered = callers.map(|caller| caller.answer(Ok(read.clone()))).count();
+                shared.figures.hits(layer).increment(answered as u64);
             }
-            CacheRead::Absent(lease) => to_fill.push((owner, lease, waiting)),
-            CacheRead::Bypass => to_load.push((owner, waiting)),
+            CacheRead::Absent(lease) => {
+                let callers = callers.collect();
+                to_fill.push((owner, lease, callers));
+            }
+            CacheRead::Bypass => {
+                let callers = callers.collect();
+                to_load.push((owner, callers));
+            }
         }
     }
     if !to_fill.is_empty() {

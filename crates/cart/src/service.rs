@@ -5,7 +5,7 @@ use cartwright_cache::{
 };
 use cartwright_domain::{Cart, Clock, OwnerId, SystemClock, merge};
 use cartwright_storage::{BatchPolicy, CartRequest, Store};
-use metrics::Counter;
+use metrics::{Counter, Histogram};
 use tokio::runtime::Handle;
 use tokio_util::{
     sync::CancellationToken,
@@ -175,8 +175,10 @@ impl Shared {
     }
 }
 
-/// Counters of the read path, looked up once.
+/// Metrics of the hot paths, looked up once.
 pub(crate) struct Figures {
+    pub(crate) read_batch: Histogram,
+    pub(crate) write_batch: Histogram,
     memory: Counter,
     replica: Counter,
     primary: Counter,
@@ -188,6 +190,8 @@ impl Figures {
     fn register() -> Self {
         let reads = |answered: &'static str| metrics::counter!("cartwright_cart_reads_total", "answered_by" => answered);
         Self {
+            read_batch: metrics::histogram!("cartwright_cart_read_batch"),
+            write_batch: metrics::histogram!("cartwright_cart_write_batch"),
             memory: reads("memory"),
             replica: reads("replica"),
             primary: reads("primary"),

@@ -79,7 +79,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<CartRequest, Reply>)
     if batch.is_empty() {
         return;
     }
-    metrics::histogram!("cartwright_cart_write_batch").record(batch.len() as f64);
+    shared.figures.write_batch.record(batch.len() as f64);
     let requests: Vec<CartRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
     let began = Instant::now();
     loop {
