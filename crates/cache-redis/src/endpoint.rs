@@ -23,6 +23,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a server may take to answer. Waiting for replicas is well below it.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// More runtimes than a program has at the same time.
+const MANY_RUNTIMES: usize = 2048;
+
 /// A connection.
 pub(crate) struct Link {
     connection: MultiplexedConnection,
@@ -161,6 +164,9 @@ impl Endpoint {
             None => {
                 let link = Arc::new(Link::open(&self.client).await?);
                 let mut near = self.near.write().unwrap_or_else(PoisonError::into_inner);
+                if near.len() >= MANY_RUNTIMES {
+                    near.clear(); // those that have ended left theirs behind
+                }
                 near.insert(here, Arc::clone(&link));
                 link
             }

@@ -92,8 +92,8 @@ impl CartServiceBuilder {
         self
     }
 
-    /// Starts the service on the current tokio runtime, which must be multi-threaded and outlive it: all its
-    /// connections and batches live there, whichever runtime a caller is on.
+    /// Starts the service on the current tokio runtime, which must be multi-threaded and outlive it. Writes, whatever
+    /// must be finished, and the connections for both live there; a batch of reads runs on the runtime of a caller.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
