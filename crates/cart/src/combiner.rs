@@ -42,7 +42,7 @@ pub(crate) type Run<Req, Resp> = Arc<dyn Fn(Turn<Req, Resp>) -> BatchFuture + Se
 /// ones are cheap; but not for a slow disk, or for somebody else's lock.
 const SLOW: Duration = Duration::from_millis(5);
 
-/// Lanes in which requests wait for the batch before theirs. A lone request goes at once; there is no timer.
+/// Lanes in which requests wait for the batch before theirs. A lone request goes at once.
 pub(crate) struct Combiner<Req: Send + 'static, Resp: Send + 'static> {
     lanes: Vec<Arc<Lane<Req, Resp>>>,
 }
@@ -147,8 +147,21 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
     fn begin(self: &Arc<Self>, next: Option<u64>, runtime: &Handle) {
         if let Some(number) = next {
             let turn = Turn { lane: Arc::clone(self), number, runtime: runtime.clone(), begun: false };
+            let mut batch = (self.run)(turn);
             // In a task of its own: a panic loses one batch (its callers are told), not the lane.
-            self.tracker.spawn_on((self.run)(turn), runtime);
+            if self.limits.at_once == 1 {
+                self.tracker.spawn_on(batch, runtime);
+                return;
+            }
+            let (lane, on) = (Arc::clone(self), runtime.clone());
+            let watched = async move {
+                if tokio::time::timeout(SLOW, &mut batch).await.is_err() {
+                    let next = lane.lock().next(lane.limits.at_once);
+                    lane.begin(next, &on); // those who wait need not wait for this one
+                    batch.await;
+                }
+            };
+            self.tracker.spawn_on(watched, runtime);
         }
     }
 }
@@ -257,9 +270,11 @@ mod tests {
         });
         let stuck = combiner(2, 100, 1000, &run);
         let first = submit(&stuck, 1);
-        tokio::time::sleep(SLOW * 2).await;
-        let second = submit(&stuck, 2);
         settle().await;
+        let second = submit(&stuck, 2); // waits already when the first turns out to be slow
+        settle().await;
+        assert_eq!(stuck.lanes[0].lock().running, 1);
+        tokio::time::sleep(SLOW * 4).await;
         assert_eq!(stuck.lanes[0].lock().running, 2);
         tokio::time::sleep(SLOW * 2).await;
         let third = submit(&stuck, 3);
