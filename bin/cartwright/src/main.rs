@@ -84,10 +84,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All connections to databases live on this runtime: actix's own end with their worker. It shares the processors with
-/// them, and half as many threads do: more would only wake each other.
+/// Connections live on this runtime, but for those that actix's workers read the cache over: theirs end with them.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    Ok(builder.worker_threads(threads).thread_name("cartwright").enable_all().build()?)
+    Ok(builder.worker_threads(config::half_the_cores()).thread_name("cartwright").enable_all().build()?)
 }

@@ -18,8 +18,8 @@ pub(crate) struct Carts {
     pub(crate) read_lanes: usize,
     /// Carts in one cache read.
     pub(crate) read_batch: usize,
-    /// Requests that wait for a batch to begin; more are answered 503. Too high: under overload everybody waits long. Too low:
-    /// short peaks are refused.
+    /// Requests that wait for a batch to begin; more are answered 503. Too high: under overload everybody waits long.
+    /// Too low: short peaks are refused.
     pub(crate) waiting: usize,
 }
 

@@ -23,7 +23,7 @@ pub(crate) use self::{
     carts::Carts,
     database::{Database, StoreKind},
     secret::SecretUrl,
-    server::{LogFormat, Server},
+    server::{LogFormat, Server, half_the_cores},
 };
 
 /// The file that is read from the working folder when no other is named.

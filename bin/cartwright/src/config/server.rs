@@ -63,6 +63,11 @@ impl Default for Server {
     }
 }
 
+/// The threads that serve connections and those for batches share the processors.
+pub(crate) fn half_the_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+}
+
 impl Server {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         ensure!(
@@ -78,9 +83,7 @@ impl Server {
     }
 
     pub(crate) fn worker_count(&self) -> usize {
-        self.workers.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
-        })
+        self.workers.unwrap_or_else(half_the_cores)
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {
