@@ -131,8 +131,16 @@ impl Cart {
     pub fn apply(&mut self, command: &Command, context: Context<'_>) -> Result<Applied, CartError> {
         let applied = match command {
             Command::Add { product_id, quantity, .. } => {
-                let (name, price) = self.offer(command, product_id, context)?;
-                self.add(product_id, *quantity, context.now, name, price)?;
+                if !self.add_to_line(product_id, *quantity)? {
+                    let (name, price) = self.offer(command, product_id, context)?;
+                    self.make_line(Line {
+                        product_id: product_id.clone(),
+                        name,
+                        price,
+                        quantity: *quantity,
+                        added_at: context.now,
+                    })?;
+                }
                 Applied::Changed
             }
             Command::SetQuantity { product_id, quantity: None } | Command::Remove { product_id } => {
@@ -194,31 +202,32 @@ impl Cart {
         }
     }
 
-    /// Adds units to a line, or makes it. The line that is there keeps its price.
-    pub(crate) fn add(
+    /// Adds units to the line of the product, which keeps its name and price. `false`: there is no such line.
+    pub(crate) fn add_to_line(
         &mut self,
         product_id: &ProductId,
         quantity: Quantity,
-        added_at: DateTime<Utc>,
-        name: String,
-        price: Money,
-    ) -> Result<(), CartError> {
-        if let Some(line) = self.lines.iter_mut().find(|line| line.product_id == *product_id) {
-            line.quantity = line
-                .quantity
-                .plus(quantity)
-                .ok_or(CartError::TooManyUnits { present: line.quantity.get(), adding: quantity.get() })?;
-            return Ok(());
-        }
+    ) -> Result<bool, CartError> {
+        let Some(line) = self.lines.iter_mut().find(|line| line.product_id == *product_id) else {
+            return Ok(false);
+        };
+        line.quantity = line
+            .quantity
+            .plus(quantity)
+            .ok_or(CartError::TooManyUnits { present: line.quantity.get(), adding: quantity.get() })?;
+        Ok(true)
+    }
+
+    /// Puts in a line of a product that has none.
+    pub(crate) fn make_line(&mut self, line: Line) -> Result<(), CartError> {
         if self.lines.len() >= MAX_LINES {
             return Err(CartError::TooManyLines);
         }
         if let Some(cart) = self.currency()
-            && cart != price.currency()
+            && cart != line.price.currency()
         {
-            return Err(CartError::CurrencyMismatch { cart, product: price.currency() });
+            return Err(CartError::CurrencyMismatch { cart, product: line.price.currency() });
         }
-        let line = Line { product_id: product_id.clone(), name, price, quantity, added_at };
         let at = self.lines.partition_point(|other| order(other) < order(&line));
         self.lines.insert(at, line);
         Ok(())

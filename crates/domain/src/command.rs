@@ -37,7 +37,9 @@ pub enum Command {
 }
 
 impl Command {
-    /// The product that must be looked up before the command can be decided. `None`: no look-up is needed.
+    /// The product that must be looked up before the command can be decided, unless the cart has a line of it: a line
+    /// that is there keeps its name and price, and whether it can still be bought is for checkout to say. `None`: no
+    /// look-up is needed.
     pub fn needs_listing(&self) -> Option<&ProductId> {
         match self {
             Self::Add { product_id, .. } => Some(product_id),

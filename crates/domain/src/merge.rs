@@ -38,7 +38,9 @@ pub fn merge(into: &mut Cart, from: &mut Cart, now: DateTime<Utc>) -> Result<Mer
     let mut merged = into.clone();
     let mut report = MergeReport::default();
     for line in from.lines() {
-        merged.add(&line.product_id, line.quantity, line.added_at, line.name.clone(), line.price)?;
+        if !merged.add_to_line(&line.product_id, line.quantity)? {
+            merged.make_line(line.clone())?;
+        }
         report.lines.push(MergedLine {
             product_id: line.product_id.clone(),
             quantity: line.quantity,

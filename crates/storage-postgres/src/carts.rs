@@ -12,7 +12,7 @@ use cartwright_storage::{
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::join;
 use metrics::histogram;
 
@@ -136,6 +136,7 @@ struct Names<'a> {
     owners: Known<'a>,
     /// Of the owners, sorted.
     locks: Vec<i64>,
+    /// Those whose listing will be needed, if the carts are as they are remembered.
     products: Vec<&'a ProductId>,
     claims: Vec<&'a IdempotencyClaim>,
     /// The position of each claim's request.
@@ -148,11 +149,13 @@ impl<'a> Names<'a> {
         let mut locks: Vec<i64> = owners.iter().map(|owner| lock_keys::cart(owner)).collect();
         locks.sort_unstable();
         locks.dedup();
-        let products = distinct(requests.iter().filter_map(|request| request.command.needs_listing()));
+        let known = recent.of(&owners);
+        let remembered = known.remembered();
+        let products = lines_to_make(requests, |owner| remembered.get(owner).copied());
         let claims =
             requests.iter().enumerate().filter_map(|(at, request)| Some((request.claim.as_ref()?, at)));
         let (claims, claimants) = claims.unzip();
-        Self { owners: recent.of(&owners), locks, products, claims, claimants }
+        Self { owners: known, locks, products, claims, claimants }
     }
 }
 
@@ -175,7 +178,12 @@ async fn carry_out(
     read.claimed = claims::try_again(transaction.pipe(), &names.claims, read.claimed).await?;
     // Asked under the locks, so that the times of a cart's changes are in the order of its versions.
     let now = policy.clock.now();
-    let (gate, loaded) = values(names, read, now)?;
+    let (gate, mut loaded) = values(names, read, now)?;
+    let asked: HashSet<&ProductId> = names.products.iter().copied().collect();
+    let mut missed = lines_to_make(requests, |owner| loaded.carts.get(owner));
+    missed.retain(|product| !asked.contains(product));
+    // One more round trip, when a cart was not as remembered.
+    loaded.listings.extend(read::listings(load_listings(transaction.pipe(), &missed).await?)?);
     let decided = decide(requests, loaded, policy, now);
     if decided.is_empty() {
         return Ok(decided);
@@ -201,13 +209,7 @@ async fn lock_and_read(transaction: &Transaction<'_>, names: &Names<'_>) -> Quer
         claims::lock(connection, &names.claims),
         ReadGate {}.load::<GateRow>(&mut &*connection),
         load_carts(&names.owners).load::<CartRow>(&mut &*connection),
-        async {
-            if names.products.is_empty() {
-                return Ok(Vec::new());
-            }
-            let ids = names.products.iter().map(|product| product.as_str()).collect();
-            LoadListings { ids }.load::<ListingRow>(&mut &*connection).await
-        },
+        load_listings(connection, &names.products),
         claims::load(connection, &names.claims),
     );
     // The first that failed is the reason; those after it were only refused because of it.
@@ -215,6 +217,37 @@ async fn lock_and_read(transaction: &Transaction<'_>, names: &Names<'_>) -> Quer
     locked?;
     let claimed = Claimed { busy: busy?, rows: keys? };
     Ok(UnderLocks { gate: gate?, carts: carts?, listings: listings?, claimed })
+}
+
+/// The products of which a batch may make lines: their listings are needed. A line need not be made when its cart has it,
+/// and the batch does nothing but add to that cart.
+fn lines_to_make<'a, 'c>(
+    requests: &'a [CartRequest],
+    cart: impl Fn(&OwnerId) -> Option<&'c Arc<Cart>>,
+) -> Vec<&'a ProductId> {
+    let (adding, other): (Vec<_>, Vec<_>) = requests
+        .iter()
+        .map(|request| (request, request.command.needs_listing()))
+        .partition(|(_, product)| product.is_some());
+    let other: HashSet<&OwnerId> = other.into_iter().flat_map(|(request, _)| request.carts()).collect();
+    let to_make = adding.into_iter().filter_map(|(request, product)| {
+        let there = !other.contains(&request.owner)
+            && cart(&request.owner)
+                .is_some_and(|cart| product.is_some_and(|product| cart.line(product).is_some()));
+        product.filter(|_| !there)
+    });
+    distinct(to_make)
+}
+
+async fn load_listings(
+    connection: &AsyncPgConnection,
+    products: &[&ProductId],
+) -> QueryResult<Vec<ListingRow>> {
+    if products.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = products.iter().map(|product| product.as_str()).collect();
+    LoadListings { ids }.load::<ListingRow>(&mut &*connection).await
 }
 
 fn values(names: &Names<'_>, read: UnderLocks, now: DateTime<Utc>) -> Result<(Gate, Loaded), StorageError> {

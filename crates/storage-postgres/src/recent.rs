@@ -1,28 +1,36 @@
 //! Carts as this process wrote them last, so that their lines need not be read again.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use cartwright_domain::{Cart, OwnerId};
 use cartwright_storage::CartChange;
 use chrono::{DateTime, Utc};
-use moka::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 /// Bytes of carts kept, about.
 const ROOM: u64 = 32 * 1024 * 1024;
+/// How many carts that is, about.
+const CARTS: usize = 32 * 1024;
 
 /// Nothing here is believed by itself: every read still asks the database for the cart's version and time of change,
 /// and only when both are those of the cart here are its lines taken from here. The time is compared too because a
 /// version may come again: after a restore, a failover that lost commits, or when an erased cart begins anew.
 #[derive(Clone)]
-pub(crate) struct RecentCarts(Cache<OwnerId, Arc<Cart>>);
+pub(crate) struct RecentCarts(Arc<Cache<OwnerId, Arc<Cart>, Bytes>>);
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<OwnerId, Arc<Cart>> for Bytes {
+    fn weight(&self, _owner: &OwnerId, cart: &Arc<Cart>) -> u64 {
+        let lines: usize = cart.lines().iter().map(|line| 120 + line.name.len()).sum();
+        u64::try_from(300 + lines).unwrap_or(u64::MAX)
+    }
+}
 
 impl RecentCarts {
     pub(crate) fn new() -> Self {
-        let bytes = |_: &OwnerId, cart: &Arc<Cart>| {
-            let lines: usize = cart.lines().iter().map(|line| 120 + line.name.len()).sum();
-            u32::try_from(300 + lines).unwrap_or(u32::MAX)
-        };
-        Self(Cache::builder().weigher(bytes).max_capacity(ROOM).build())
+        Self(Arc::new(Cache::with_weighter(CARTS, ROOM, Bytes)))
     }
 
     /// What is known of these carts.
@@ -49,7 +57,13 @@ pub(crate) struct Known<'a> {
     carts: Vec<Option<Arc<Cart>>>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// The carts as they are remembered, which they need not be any more.
+    pub(crate) fn remembered(&self) -> HashMap<&'a OwnerId, &Arc<Cart>> {
+        let carts = self.owners.iter().zip(&self.carts);
+        carts.filter_map(|(owner, cart)| Some((*owner, cart.as_ref()?))).collect()
+    }
+
     /// The cart of the owner at `position`, from 0, if the row with this version and time is the one that is known.
     pub(crate) fn cart(&self, position: usize, version: i64, updated: DateTime<Utc>) -> Option<Arc<Cart>> {
         let known =

@@ -1,12 +1,13 @@
 //! From decisions to rows.
 
+use cartwright_domain::Line;
 use cartwright_storage::{CartRequest, Decided, KEY_LIFETIME, StorageError};
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 
 use crate::{
-    sql::{DeleteLines, InsertCarts, KeepAnswers, UpdateCarts, UpsertLines},
+    sql::{DeleteLines, InsertCarts, KeepAnswers, SetQuantities, UpdateCarts, UpsertLines},
     transaction::Failure,
 };
 
@@ -14,6 +15,7 @@ use crate::{
 pub(crate) struct Write<'a> {
     insert: InsertCarts<'a>,
     update: UpdateCarts<'a>,
+    set: SetQuantities<'a>,
     upsert: UpsertLines<'a>,
     delete: DeleteLines<'a>,
     keep: KeepAnswers<'a>,
@@ -54,6 +56,7 @@ impl<'a> Write<'a> {
                 after: Vec::new(),
                 updated: Vec::new(),
             },
+            set: SetQuantities { owners: Vec::new(), products: Vec::new(), quantities: Vec::new() },
             upsert: UpsertLines {
                 owners: Vec::new(),
                 products: Vec::new(),
@@ -94,6 +97,12 @@ impl<'a> Write<'a> {
         }
         let diff = after.diff(before);
         for line in diff.upserted {
+            if before.line(&line.product_id).is_some_and(|before| differs_in_quantity_only(before, line)) {
+                self.set.owners.push(owner);
+                self.set.products.push(line.product_id.as_str());
+                self.set.quantities.push(line.quantity.get().into());
+                continue;
+            }
             self.upsert.owners.push(owner);
             self.upsert.products.push(line.product_id.as_str());
             self.upsert.names.push(&line.name);
@@ -129,12 +138,18 @@ impl<'a> Write<'a> {
         let results = join!(
             send!(self.insert, owners, "new carts"),
             send!(self.update, owners, "carts"),
+            send!(self.set, owners, "quantities"),
             send!(self.upsert, owners, "lines"),
             send!(self.delete, owners, "removed lines"),
             send!(self.keep, keys, "kept answers"),
         );
-        results.0.and(results.1).and(results.2).and(results.3).and(results.4)
+        results.0.and(results.1).and(results.2).and(results.3).and(results.4).and(results.5)
     }
+}
+
+fn differs_in_quantity_only(before: &Line, after: &Line) -> bool {
+    let Line { product_id, name, price, quantity: _, added_at } = before;
+    (product_id, name, price, added_at) == (&after.product_id, &after.name, &after.price, &after.added_at)
 }
 
 fn version(version: u64) -> Result<i64, StorageError> {

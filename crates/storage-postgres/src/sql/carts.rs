@@ -75,7 +75,19 @@ statement! {
 }
 
 statement! {
-    /// Writes lines that are new or different.
+    /// Writes the quantities of lines that are there.
+    SetQuantities<'a> {
+        owners: Vec<&'a str> as Array<Text>,
+        products: Vec<&'a str> as Array<Text>,
+        quantities: Vec<i32> as Array<Integer>,
+    }
+    ()
+    "UPDATE cart_lines l SET quantity = u.quantity FROM unnest($1, $2, $3) AS u (owner, product, quantity) \
+     WHERE l.owner = u.owner COLLATE \"C\" AND l.product_id = u.product COLLATE \"C\""
+}
+
+statement! {
+    /// Writes lines that are new, or made anew.
     UpsertLines<'a> {
         owners: Vec<&'a str> as Array<Text>,
         products: Vec<&'a str> as Array<Text>,

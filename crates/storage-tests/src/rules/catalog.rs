@@ -1,7 +1,7 @@
 use cartwright_domain::{CartError, Currency, Listing};
 use cartwright_storage::Outcome;
 
-use crate::{Kit, add, add_unlisted, kit::listing, product};
+use crate::{Kit, add, add_unlisted, kit::listing, product, remove};
 
 /// Name and price come from the catalogue, whatever the client says; a line keeps those it was made with.
 pub async fn the_catalogue_decides_name_and_price(kit: Kit) {
@@ -21,13 +21,27 @@ pub async fn the_catalogue_decides_name_and_price(kit: Kit) {
 
     let stopped = Listing { active: false, ..listing("tea", 1099, Currency::EUR) };
     kit.store.put_listings(&[stopped]).await.unwrap();
-    for request in [add("ana", "tea", 1), add_unlisted("cy", "tea", "Tea", 1, Currency::EUR)] {
+    for request in [add("cy", "tea", 1), add_unlisted("cy", "tea", "Tea", 1, Currency::EUR)] {
         let outcome = kit.one(request).await;
         assert!(
             matches!(outcome, Outcome::Refused { error: CartError::ProductNotForSale(_), .. }),
             "{outcome:?}"
         );
     }
+    // The catalogue is asked when a line is made. Who has one may change its quantity, by adding too.
+    let cart = kit.done(add("ana", "tea", 1)).await.cart;
+    assert_eq!((cart.total_quantity(), cart.total_minor()), (3, 3 * 999));
+    // Not when it was removed in the same batch.
+    let outcomes = kit.run(&[remove("ana", "tea"), add("ana", "tea", 1)]).await;
+    assert!(
+        matches!(outcomes[1], Outcome::Refused { error: CartError::ProductNotForSale(_), .. }),
+        "{outcomes:?}"
+    );
+    kit.store.put_listings(&[listing("tea", 1199, Currency::EUR)]).await.unwrap();
+    kit.done(add("ana", "tea", 1)).await;
+    let outcomes = kit.run(&[remove("ana", "tea"), add("ana", "tea", 1)]).await;
+    let Outcome::Done(answer) = &outcomes[1] else { panic!("{outcomes:?}") };
+    assert_eq!(answer.cart.total_minor(), 1199);
 }
 
 /// A product outside the catalogue needs both the client's data and a policy that allows it.
