@@ -13,16 +13,17 @@ class Adapter(Base):
 
     def seed(self):
         # A new version of every cart while the server runs would be served stale: rows are made before it has read any.
-        self.psql("truncate cart_lines, carts, products")
+        self.psql("truncate carts, products")
         self.psql(f"""insert into products (id, name, price_minor, currency, active, created_at, updated_at)
             select i::text, 'Rig product ' || lpad(i::text, 6, '0') || ', a plain description', 100 + (i * 37) % 9900, 'EUR', true, now(), now()
             from generate_series(1, {self.products}) i""")
-        self.psql(f"""insert into carts (owner, version, created_at, updated_at)
-            select u::text, 5, now(), now() from generate_series(1, {self.users}) u""")
-        self.psql(f"""insert into cart_lines (owner, product_id, name, price_minor, currency, quantity, added_at)
-            select u::text, p.id, p.name, p.price_minor, p.currency, 1, now()
+        self.psql(f"""insert into carts (owner, version, created_at, updated_at, lines)
+            select u::text, 5, now(), now(), json_agg(json_build_object('product_id', p.id, 'name', p.name,
+                'price', json_build_object('minor', p.price_minor, 'currency', p.currency), 'quantity', 1,
+                'added_at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))::text
             from generate_series(1, {self.users}) u cross join generate_series(0, 4) k
-            join products p on p.id = (((u * 7 + k * 1009) % {self.products}) + 1)::text""")
+            join products p on p.id = (((u * 7 + k * 1009) % {self.products}) + 1)::text
+            group by u""")
         self.psql("analyze")
 
 

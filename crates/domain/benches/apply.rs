@@ -68,11 +68,6 @@ fn commands(criterion: &mut Criterion, lines: usize) {
             bencher.iter_batched(|| full.clone(), run, BatchSize::SmallInput);
         });
     }
-    let mut changed = full.clone();
-    changed.apply(&Command::Remove { product_id: product(0) }, context).unwrap();
-    criterion.bench_function(&format!("diff/{lines}"), |bencher| {
-        bencher.iter(|| black_box(&changed).diff(black_box(&full)).upserted.len());
-    });
 }
 
 fn totals(criterion: &mut Criterion, lines: usize) {

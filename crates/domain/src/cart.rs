@@ -8,7 +8,7 @@ use crate::{
 /// The most lines a cart holds.
 pub const MAX_LINES: usize = 500;
 
-/// One product in a cart.
+/// One product in a cart. Stores keep its JSON: it may be added to, not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Which product. Unique in the cart.
@@ -40,15 +40,6 @@ pub struct Cart {
     lines: Vec<Line>,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
-}
-
-/// What must be written to turn one state of a cart into a later one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CartDiff<'a> {
-    /// Lines that are new or different.
-    pub upserted: Vec<&'a Line>,
-    /// Products whose line is gone.
-    pub removed: Vec<&'a ProductId>,
 }
 
 impl Cart {
@@ -170,19 +161,6 @@ impl Cart {
             self.touch(context.now);
         }
         Ok(applied)
-    }
-
-    /// What to write so that a store which holds `before` holds `self`.
-    pub fn diff<'a>(&'a self, before: &'a Self) -> CartDiff<'a> {
-        CartDiff {
-            upserted: self.lines.iter().filter(|line| before.line(&line.product_id) != Some(line)).collect(),
-            removed: before
-                .lines
-                .iter()
-                .map(|line| &line.product_id)
-                .filter(|product_id| self.line(product_id).is_none())
-                .collect(),
-        }
     }
 
     /// Whose word counts for name and price: the catalogue's; the client's only for what the catalogue lacks.

@@ -12,7 +12,7 @@ mod merge;
 mod money;
 mod quantity;
 
-pub use cart::{Cart, CartDiff, Line, MAX_LINES};
+pub use cart::{Cart, Line, MAX_LINES};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Applied, CartError, Command, Context, Listing, ProductData};
 pub use gate::{Gate, GateState, OpenGate, ReadSet};

@@ -103,10 +103,23 @@ impl<'de> Deserialize<'de> for Currency {
 }
 
 /// An amount in whole minor units of a currency: never a float, never negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Money {
     minor: i64,
     currency: Currency,
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename = "Money")]
+        struct Parts {
+            minor: i64,
+            currency: Currency,
+        }
+        let Parts { minor, currency } = Parts::deserialize(deserializer)?;
+        Self::from_minor(minor, currency).map_err(D::Error::custom)
+    }
 }
 
 impl Money {

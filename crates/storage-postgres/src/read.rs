@@ -2,10 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use cartwright_domain::{
-    Cart, Currency, Gate, GateState, Line, Listing, Money, OwnerId, ProductId, Quantity,
-};
-use cartwright_storage::{KeyState, StorageError};
+use cartwright_domain::{Cart, Currency, Gate, GateState, Listing, Money, OwnerId, ProductId};
+use cartwright_storage::{KeyState, StorageError, lines_from_json};
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -30,33 +28,20 @@ pub(crate) fn at<T>(items: &[T], position: i64) -> Result<&T> {
 
 /// Carts that have a row, of the owners that were asked for.
 pub(crate) fn carts(known: &Known<'_>, rows: Vec<CartRow>) -> Result<HashMap<OwnerId, Arc<Cart>>> {
-    type Parts = (u64, DateTime<Utc>, DateTime<Utc>, Vec<Line>);
     let mut carts = HashMap::with_capacity(known.owners.len());
-    let mut found: HashMap<&OwnerId, Parts> = HashMap::new();
-    for (position, version, created, updated, product, name, price, currency, quantity, added) in rows {
+    for (position, version, created, updated, lines) in rows {
         let owner = *at(&known.owners, position)?;
-        if let Some(cart) = usize::try_from(position - 1).ok().and_then(|at| known.cart(at, version, updated))
-        {
-            carts.insert(owner.clone(), cart);
-            continue;
-        }
-        let version = u64::try_from(version).map_err(bad("a cart with a negative version"))?;
-        let cart = found.entry(owner).or_insert_with(|| (version, created, updated, Vec::new()));
-        if let (Some(product), Some(name), Some(price), Some(currency), Some(quantity), Some(added_at)) =
-            (product, name, price, currency, quantity, added)
-        {
-            cart.3.push(Line {
-                product_id: ProductId::new(&product).map_err(bad("a line with a bad product id"))?,
-                name,
-                price: money(price, &currency)?,
-                quantity: Quantity::new(quantity.into()).map_err(bad("a line with a bad quantity"))?,
-                added_at,
-            });
-        }
-    }
-    for (owner, (version, created, updated, lines)) in found {
-        let cart = Cart::from_parts(owner.clone(), version, lines, created, updated);
-        carts.insert(owner.clone(), Arc::new(cart));
+        let cart = match lines {
+            None => known.cart(position, version, updated).ok_or_else(|| {
+                StorageError::unexpected("a cart without the lines, which are not known here")
+            })?,
+            Some(lines) => {
+                let version = u64::try_from(version).map_err(bad("a cart with a negative version"))?;
+                let lines = lines_from_json(&lines)?;
+                Arc::new(Cart::from_parts(owner.clone(), version, lines, created, updated))
+            }
+        };
+        carts.insert(owner.clone(), cart);
     }
     Ok(carts)
 }

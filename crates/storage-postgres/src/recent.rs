@@ -64,11 +64,11 @@ impl<'a> Known<'a> {
         carts.filter_map(|(owner, cart)| Some((*owner, cart.as_ref()?))).collect()
     }
 
-    /// The cart of the owner at `position`, from 0, if the row with this version and time is the one that is known.
-    pub(crate) fn cart(&self, position: usize, version: i64, updated: DateTime<Utc>) -> Option<Arc<Cart>> {
-        let known =
-            self.versions.get(position) == Some(&version) && self.updated.get(position) == Some(&updated);
-        self.carts.get(position).filter(|_| known).cloned().flatten()
+    /// The cart of the owner at `position`, from 1, if the row with this version and time is the one that is known.
+    pub(crate) fn cart(&self, position: i64, version: i64, updated: DateTime<Utc>) -> Option<Arc<Cart>> {
+        let at = usize::try_from(position.checked_sub(1)?).ok()?;
+        let known = self.versions.get(at) == Some(&version) && self.updated.get(at) == Some(&updated);
+        self.carts.get(at).filter(|_| known).cloned().flatten()
     }
 }
 

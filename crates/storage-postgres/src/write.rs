@@ -1,13 +1,12 @@
 //! From decisions to rows.
 
-use cartwright_domain::Line;
-use cartwright_storage::{CartRequest, Decided, KEY_LIFETIME, StorageError};
+use cartwright_storage::{CartRequest, Decided, KEY_LIFETIME, StorageError, lines_to_json};
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 
 use crate::{
-    sql::{DeleteLines, InsertCarts, KeepAnswers, SetQuantities, UpdateCarts, UpsertLines},
+    sql::{InsertCarts, KeepAnswers, UpdateCarts},
     transaction::Failure,
 };
 
@@ -15,9 +14,6 @@ use crate::{
 pub(crate) struct Write<'a> {
     insert: InsertCarts<'a>,
     update: UpdateCarts<'a>,
-    set: SetQuantities<'a>,
-    upsert: UpsertLines<'a>,
-    delete: DeleteLines<'a>,
     keep: KeepAnswers<'a>,
 }
 
@@ -49,24 +45,15 @@ impl<'a> Write<'a> {
                 versions: Vec::new(),
                 created: Vec::new(),
                 updated: Vec::new(),
+                lines: Vec::new(),
             },
             update: UpdateCarts {
                 owners: Vec::new(),
                 before: Vec::new(),
                 after: Vec::new(),
                 updated: Vec::new(),
+                lines: Vec::new(),
             },
-            set: SetQuantities { owners: Vec::new(), products: Vec::new(), quantities: Vec::new() },
-            upsert: UpsertLines {
-                owners: Vec::new(),
-                products: Vec::new(),
-                names: Vec::new(),
-                prices: Vec::new(),
-                currencies: Vec::new(),
-                quantities: Vec::new(),
-                added: Vec::new(),
-            },
-            delete: DeleteLines { owners: Vec::new(), products: Vec::new() },
             keep: KeepAnswers {
                 principals: Vec::new(),
                 keys: Vec::new(),
@@ -84,41 +71,24 @@ impl<'a> Write<'a> {
         let (Some(created), Some(updated)) = (after.created_at(), after.updated_at()) else {
             return Err(StorageError::unexpected("a changed cart without a time of change"));
         };
+        let lines = lines_to_json(after.lines())?;
         if before.version() == 0 {
             self.insert.owners.push(owner);
             self.insert.versions.push(version(after.version())?);
             self.insert.created.push(created);
             self.insert.updated.push(updated);
+            self.insert.lines.push(lines);
         } else {
             self.update.owners.push(owner);
             self.update.before.push(version(before.version())?);
             self.update.after.push(version(after.version())?);
             self.update.updated.push(updated);
-        }
-        let diff = after.diff(before);
-        for line in diff.upserted {
-            if before.line(&line.product_id).is_some_and(|before| differs_in_quantity_only(before, line)) {
-                self.set.owners.push(owner);
-                self.set.products.push(line.product_id.as_str());
-                self.set.quantities.push(line.quantity.get().into());
-                continue;
-            }
-            self.upsert.owners.push(owner);
-            self.upsert.products.push(line.product_id.as_str());
-            self.upsert.names.push(&line.name);
-            self.upsert.prices.push(line.price.minor());
-            self.upsert.currencies.push(line.price.currency().code());
-            self.upsert.quantities.push(line.quantity.get().into());
-            self.upsert.added.push(line.added_at);
-        }
-        for product in diff.removed {
-            self.delete.owners.push(owner);
-            self.delete.products.push(product.as_str());
+            self.update.lines.push(lines);
         }
         Ok(())
     }
 
-    /// Sends all statements, pipelined: carts before their lines, which refer to them.
+    /// Sends all statements, pipelined.
     ///
     /// Each must write exactly the rows it was given. Anything else means that somebody else wrote the cart in spite
     /// of the lock, and nothing may be committed.
@@ -138,18 +108,10 @@ impl<'a> Write<'a> {
         let results = join!(
             send!(self.insert, owners, "new carts"),
             send!(self.update, owners, "carts"),
-            send!(self.set, owners, "quantities"),
-            send!(self.upsert, owners, "lines"),
-            send!(self.delete, owners, "removed lines"),
             send!(self.keep, keys, "kept answers"),
         );
-        results.0.and(results.1).and(results.2).and(results.3).and(results.4).and(results.5)
+        results.0.and(results.1).and(results.2)
     }
-}
-
-fn differs_in_quantity_only(before: &Line, after: &Line) -> bool {
-    let Line { product_id, name, price, quantity: _, added_at } = before;
-    (product_id, name, price, added_at) == (&after.product_id, &after.name, &after.price, &after.added_at)
 }
 
 fn version(version: u64) -> Result<i64, StorageError> {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use cartwright_domain::{Cart, Currency, Line, Listing, Money, OwnerId, ProductId, Quantity};
-use cartwright_storage::StorageError;
+use cartwright_domain::{Cart, Currency, Listing, Money, OwnerId, ProductId};
+use cartwright_storage::{StorageError, lines_from_json};
 use chrono::{DateTime, Utc};
 use diesel::{
     RunQueryDsl, SqliteConnection,
-    sql_types::{BigInt, Bool, Nullable, Text},
+    sql_types::{BigInt, Bool, Text},
 };
 use serde::Serialize;
 
@@ -16,21 +16,14 @@ use crate::{
     statement::{Bind, Statement},
 };
 
-/// Product, name, price, currency, quantity, time.
-type LineRow = (String, String, i64, String, i64, i64);
-type LineColumns = (Text, Text, BigInt, Text, BigInt, BigInt);
-/// Owner, version, two times, and a line if there is one.
-type CartRow = (String, i64, i64, i64, Option<LineRow>);
-type CartColumns = (Text, BigInt, BigInt, BigInt, Nullable<LineColumns>);
+/// Owner, version, two times, and the lines as JSON.
+type CartRow = (String, i64, i64, i64, String);
+type CartColumns = (Text, BigInt, BigInt, BigInt, Text);
 
-/// Carts with their lines. One statement, so that what it reads is of one moment, also without a transaction.
-/// `CROSS JOIN` fixes the order: the wanted owners outside, the tables by their primary keys inside.
+/// `CROSS JOIN` fixes the order: the wanted owners outside, the table by its primary key inside.
 pub(crate) const LOAD_CARTS: &str = "\
-    SELECT c.owner, c.version, c.created_at, c.updated_at, \
-           l.product_id, l.name, l.price_minor, l.currency, l.quantity, l.added_at \
-    FROM json_each(?) AS wanted \
-    CROSS JOIN carts AS c ON c.owner = wanted.value \
-    LEFT JOIN cart_lines AS l ON l.owner = c.owner";
+    SELECT c.owner, c.version, c.created_at, c.updated_at, c.lines \
+    FROM json_each(?) AS wanted CROSS JOIN carts AS c ON c.owner = wanted.value";
 
 pub(crate) const LOAD_LISTINGS: &str = "\
     SELECT p.id, p.name, p.price_minor, p.currency, p.active \
@@ -46,22 +39,14 @@ pub(crate) fn load_carts<'a>(
     let rows = Statement::<CartColumns>::new(LOAD_CARTS, &binds)
         .load::<CartRow>(connection)
         .map_err(storage_error)?;
-    let mut carts = HashMap::new();
-    let mut rows = rows.into_iter().peekable();
-    // The rows of a cart come one after another.
-    while let Some((owner, version, created_at, updated_at, first)) = rows.next() {
-        let mut lines = Vec::new();
-        let mut next = first;
-        while let Some(row) = next {
-            lines.push(line(row)?);
-            next = rows.next_if(|row| row.0 == owner).and_then(|row| row.4);
-        }
+    let cart = |(owner, version, created_at, updated_at, lines): CartRow| {
         let owner = OwnerId::new(&owner).map_err(|error| broken("an owner", error))?;
         let version = u64::try_from(version).map_err(|error| broken("a version", error))?;
-        let cart = Cart::from_parts(owner.clone(), version, lines, time(created_at)?, time(updated_at)?);
-        carts.insert(owner, cart);
-    }
-    Ok(carts)
+        let (lines, created_at, updated_at) =
+            (lines_from_json(&lines)?, time(created_at)?, time(updated_at)?);
+        Ok((owner.clone(), Cart::from_parts(owner, version, lines, created_at, updated_at)))
+    };
+    rows.into_iter().map(cart).collect()
 }
 
 /// Reads the listings that there are. `products` are distinct.
@@ -79,16 +64,6 @@ pub(crate) fn load_listings(
         Ok((product_id.clone(), Listing { product_id, name, price, active }))
     };
     rows.into_iter().map(listing).collect()
-}
-
-fn line((id, name, minor, currency, quantity, added_at): LineRow) -> Result<Line, StorageError> {
-    Ok(Line {
-        product_id: product(&id)?,
-        name,
-        price: money(minor, &currency)?,
-        quantity: Quantity::new(quantity).map_err(|error| broken("a quantity", error))?,
-        added_at: time(added_at)?,
-    })
 }
 
 fn product(id: &str) -> Result<ProductId, StorageError> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cartwright_storage::{Answer, CartChange, IdempotencyClaim, StorageError};
+use cartwright_storage::{Answer, CartChange, IdempotencyClaim, StorageError, lines_to_json};
 use chrono::{DateTime, Utc};
 use diesel::{RunQueryDsl, SqliteConnection};
 
@@ -14,21 +14,10 @@ use crate::{
 
 // `WHERE true` tells the parser that the `ON` which follows does not belong to a join.
 pub(crate) const PUT_CARTS: &str = "\
-    INSERT INTO carts (owner, version, created_at, updated_at) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
-    ON CONFLICT (owner) DO UPDATE SET version = excluded.version, updated_at = excluded.updated_at";
-
-pub(crate) const REMOVE_LINES: &str = "\
-    DELETE FROM cart_lines WHERE (owner, product_id) IN (\
-        SELECT value ->> 0, value ->> 1 FROM json_each(?))";
-
-pub(crate) const PUT_LINES: &str = "\
-    INSERT INTO cart_lines (owner, product_id, name, price_minor, currency, quantity, added_at) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 \
-    FROM json_each(?) WHERE true \
-    ON CONFLICT (owner, product_id) DO UPDATE SET \
-        name = excluded.name, price_minor = excluded.price_minor, currency = excluded.currency, \
-        quantity = excluded.quantity, added_at = excluded.added_at";
+    INSERT INTO carts (owner, version, created_at, updated_at, lines) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true \
+    ON CONFLICT (owner) DO UPDATE SET \
+        version = excluded.version, updated_at = excluded.updated_at, lines = excluded.lines";
 
 /// A key that is there already has expired.
 pub(crate) const PUT_ANSWERS: &str = "\
@@ -39,23 +28,13 @@ pub(crate) const PUT_ANSWERS: &str = "\
 
 /// Writes the carts as they are after a batch.
 pub(crate) fn carts(connection: &mut SqliteConnection, changed: &[CartChange]) -> Result<(), StorageError> {
-    let mut rows = Vec::with_capacity(changed.len());
-    let (mut removed, mut upserted) = (Vec::new(), Vec::new());
-    for CartChange { before, after } in changed {
-        let owner = after.owner();
+    let rows = changed.iter().map(|CartChange { after, .. }| {
         let micros = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
-        rows.push((owner, after.version(), micros(after.created_at()), micros(after.updated_at())));
-        let diff = after.diff(before);
-        removed.extend(diff.removed.into_iter().map(|product| (owner, product)));
-        upserted.extend(diff.upserted.into_iter().map(|line| {
-            let (price, added_at) = (line.price, line.added_at.timestamp_micros());
-            let currency = price.currency().code();
-            (owner, &line.product_id, &line.name, price.minor(), currency, line.quantity, added_at)
-        }));
-    }
-    exactly(put(connection, PUT_CARTS, &rows)?, rows.len(), "carts were written")?;
-    exactly(put(connection, REMOVE_LINES, &removed)?, removed.len(), "lines were removed")?;
-    exactly(put(connection, PUT_LINES, &upserted)?, upserted.len(), "lines were written")
+        let (created, updated) = (micros(after.created_at()), micros(after.updated_at()));
+        Ok((after.owner(), after.version(), created, updated, lines_to_json(after.lines())?))
+    });
+    let rows = rows.collect::<Result<Vec<_>, StorageError>>()?;
+    exactly(put(connection, PUT_CARTS, &rows)?, rows.len(), "carts were written")
 }
 
 /// Keeps answers under their keys.

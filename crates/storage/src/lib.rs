@@ -9,6 +9,7 @@ mod catalog;
 mod decide;
 mod error;
 mod gate;
+mod lines;
 
 pub use carts::{
     Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, IdempotencyClaim, Outcome,
@@ -17,6 +18,7 @@ pub use catalog::CatalogStore;
 pub use decide::{CartChange, Decided, KEY_LIFETIME, KeyState, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
+pub use lines::{lines_from_json, lines_to_json};
 
 /// Everything the cart service needs of a store.
 pub trait Store: CartStore + GateStore + CatalogStore + std::fmt::Debug {}

@@ -1,5 +1,4 @@
 DROP TABLE cache_gate;
 DROP TABLE idempotency_keys;
-DROP TABLE cart_lines;
 DROP TABLE carts;
 DROP TABLE products;

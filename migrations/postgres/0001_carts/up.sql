@@ -13,24 +13,15 @@ CREATE TABLE products (
 );
 
 -- The one active cart of each owner that ever had one. A cart without a row is empty, at version 0.
--- `version` grows by one with every change. Rows are rewritten with each of them, hence the room left in the pages.
+-- `version` grows by one with every change, also when the cart is emptied. `lines` is a JSON array, with names and prices
+-- as they were when each product was first added (`lines::jsonb` in a query). Rows are rewritten with each change, hence
+-- the room left in the pages.
 CREATE TABLE carts (
     owner      text COLLATE "C" PRIMARY KEY,
     version    bigint      NOT NULL CHECK (version > 0),
     created_at timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL
-) WITH (fillfactor = 80);
-
--- The lines of carts, with name and price as they were when the product was first added.
-CREATE TABLE cart_lines (
-    owner       text COLLATE "C" NOT NULL REFERENCES carts (owner) ON DELETE CASCADE,
-    product_id  text COLLATE "C" NOT NULL,
-    name        text        NOT NULL,
-    price_minor bigint      NOT NULL CHECK (price_minor >= 0),
-    currency    text COLLATE "C" NOT NULL CHECK (length(currency) = 3),
-    quantity    integer     NOT NULL CHECK (quantity BETWEEN 1 AND 1000),
-    added_at    timestamptz NOT NULL,
-    PRIMARY KEY (owner, product_id)
+    updated_at timestamptz NOT NULL,
+    lines      text        NOT NULL
 ) WITH (fillfactor = 80);
 
 -- What was answered to requests that carried an idempotency key, so that sending one again changes nothing.

@@ -18,21 +18,10 @@ CREATE TABLE carts (
     -- Grows by one with every change, also when the cart is emptied: no version is ever used twice.
     version INTEGER NOT NULL CHECK (version > 0),
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
--- Name and price are those of the moment at which the line was made. The primary key is the table, so the lines of a
--- cart lie side by side.
-CREATE TABLE cart_lines (
-    owner TEXT NOT NULL REFERENCES carts (owner) ON DELETE CASCADE,
-    product_id TEXT NOT NULL,
-    name TEXT NOT NULL,
-    price_minor INTEGER NOT NULL CHECK (price_minor >= 0),
-    currency TEXT NOT NULL CHECK (length(currency) = 3),
-    quantity INTEGER NOT NULL CHECK (quantity BETWEEN 1 AND 1000),
-    added_at INTEGER NOT NULL,
-    PRIMARY KEY (owner, product_id)
-) STRICT, WITHOUT ROWID;
+    updated_at INTEGER NOT NULL,
+    -- A JSON array. Name and price of a line are those of the moment at which it was made.
+    lines TEXT NOT NULL
+) STRICT;
 
 -- What was answered to requests that carried an idempotency key, so that a repetition gets the same answer. Rows older
 -- than a day count as not there and are deleted in the background.

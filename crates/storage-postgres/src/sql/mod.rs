@@ -11,9 +11,7 @@ mod keys;
 mod locks;
 mod server;
 
-pub(crate) use carts::{
-    CartRow, DeleteLines, InsertCarts, LoadCarts, SetQuantities, UpdateCarts, UpsertLines,
-};
+pub(crate) use carts::{CartRow, InsertCarts, LoadCarts, UpdateCarts};
 pub(crate) use catalog::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use gate::{ChangeReplicas, CloseGate, GateRow, OpenGate, ReadGate};
 pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};

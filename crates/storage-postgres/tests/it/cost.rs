@@ -100,9 +100,10 @@ async fn a_batch_is_three_round_trips_and_a_read_is_one() {
 }
 
 const ROWS: &str = "\
-    INSERT INTO carts SELECT 'f' || n, 1, now(), now() FROM generate_series(1, 20000) n; \
-    INSERT INTO cart_lines SELECT 'f' || n, 'p' || p, 'A product', 100, 'EUR', 1, now() \
-        FROM generate_series(1, 20000) n, generate_series(1, 3) p; \
+    INSERT INTO carts SELECT 'f' || n, 1, now(), now(), ( \
+        SELECT json_agg(json_build_object('product_id', 'p' || p, 'name', 'A product', 'quantity', 1, \
+            'price', json_build_object('minor', 100, 'currency', 'EUR'), 'added_at', '2026-01-01T00:00:00Z')) \
+        FROM generate_series(1, 3) p) FROM generate_series(1, 20000) n; \
     INSERT INTO products SELECT 'p' || n, 'A product', 100, 'EUR', true FROM generate_series(1, 20000) n; \
     INSERT INTO idempotency_keys SELECT 'p', 'f' || n, 'x', '{}', now() FROM generate_series(1, 20000) n";
 
@@ -111,7 +112,7 @@ async fn reads(server: &tokio_postgres::Client) -> (i64, i64) {
     let row = server
         .query_one(
             "SELECT (SELECT sum(seq_scan) FROM pg_stat_user_tables \
-                     WHERE relname IN ('carts', 'cart_lines', 'products', 'idempotency_keys'))::bigint, \
+                     WHERE relname IN ('carts', 'products', 'idempotency_keys'))::bigint, \
                     (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint",
             &[],
         )
@@ -159,7 +160,7 @@ async fn hot_statements_read_by_index_and_no_more_than_they_need() {
         let after = reads(&server).await;
         assert_eq!(after.0, before.0, "no table was scanned (analyzed: {analyze})");
         let read = after.1 - before.1;
-        assert!((300..3000).contains(&read), "{read} rows were read through indexes (analyzed: {analyze})");
+        assert!((150..2000).contains(&read), "{read} rows were read through indexes (analyzed: {analyze})");
     }
 }
 
