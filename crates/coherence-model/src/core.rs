@@ -34,6 +34,9 @@ pub enum Mutant {
     UnconditionalFinish,
     /// A writer commits without acknowledgement and without waiting B.
     CommitWithoutWaiting,
+    /// A writer that removes the key writes nothing else: `WAIT` then has nothing to wait for when the key was absent
+    /// already, whatever the replica still holds.
+    RemoveWithoutMark,
     /// A writer loads the cart before it has the lock.
     LoadBeforeLock,
     /// The heartbeat is asked for in a request of its own, before the cart. Harmless while replicas
@@ -65,6 +68,8 @@ pub enum Restarts {
 pub struct CoreModel {
     /// How many writers, at most two; each writes once.
     pub writers: usize,
+    /// How many of them, the first ones, remove the key instead of putting a token there, and store nothing afterwards.
+    pub removers: usize,
     /// How many readers, at most two.
     pub readers: usize,
     /// How often each reader reads.
@@ -78,7 +83,7 @@ pub struct CoreModel {
 impl CoreModel {
     /// The protocol as it is meant, each reader reading once.
     pub const fn new(writers: usize, readers: usize) -> Self {
-        Self { writers, readers, reads: 1, restarts: Restarts::None, mutant: None }
+        Self { writers, removers: 0, readers, reads: 1, restarts: Restarts::None, mutant: None }
     }
 
     fn is(&self, mutant: Mutant) -> bool {

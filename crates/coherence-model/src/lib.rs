@@ -16,7 +16,9 @@
 //! loads the cart and the gate. It overwrites the key with a token of its own and waits until every
 //! replica has applied that, or until B has passed. Meanwhile it may write its rows, which nobody
 //! sees; only COMMIT has to wait. Afterwards it replaces its token by the new document, but only if
-//! the token is still there.
+//! the token is still there. A writer that is not going to store anything removes the key instead: a
+//! key that is gone takes the readers' right to fill away just as a token does. It writes a mark
+//! beside it, for what is to be acknowledged must be something that was replicated.
 //!
 //! A **reader** first asks a replica, in one request, for the cart and for the *heartbeat*. Nodes
 //! write a heartbeat to the primary every few milliseconds; a replica that shows the one sent at

@@ -41,8 +41,9 @@ mod tests {
             quantity: Quantity::new(3).unwrap(),
             added_at: DateTime::from_timestamp_micros(1_795_243_289_087_745).unwrap(),
         };
-        assert_eq!(lines_from_json(KEPT).unwrap(), [line.clone()]);
-        assert_eq!(lines_to_json(&[line]).unwrap(), KEPT);
+        let lines = [line];
+        assert_eq!(lines_from_json(KEPT).unwrap(), lines);
+        assert_eq!(lines_to_json(&lines).unwrap(), KEPT);
         assert_eq!(lines_to_json(&[]).unwrap(), "[]");
     }
 

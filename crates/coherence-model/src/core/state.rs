@@ -2,7 +2,7 @@
 
 use super::writer;
 use super::{Reader, ReaderStep, Writer, WriterStep};
-use crate::{CartKey, Tick, Version};
+use crate::{CartKey, Tick, TokenId, Version};
 
 /// What one Redis process holds: the cart's key, and when the heartbeat it shows was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub enum Replicated {
     Cart(CartKey),
     /// The heartbeat changed.
     Heartbeat(Tick),
+    /// A key of no meaning changed, for this writer to wait for.
+    Mark(TokenId),
     /// A full synchronisation.
     Snapshot(Dataset),
 }
@@ -83,9 +85,10 @@ impl State {
         match entry {
             Replicated::Cart(cart) => self.replica.cart = cart,
             Replicated::Heartbeat(sent) => self.replica.heartbeat = Some(sent),
+            Replicated::Mark(_) => {}
             Replicated::Snapshot(dataset) => self.replica = dataset,
         }
-        if let Replicated::Cart(CartKey::Token(token)) = entry {
+        if let Replicated::Cart(CartKey::Token(token)) | Replicated::Mark(token) = entry {
             writer::acknowledge(&mut self.writers, token);
         }
     }

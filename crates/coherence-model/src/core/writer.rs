@@ -1,6 +1,6 @@
 //! The writer of [`super`]: lock, load, invalidate while writing rows, commit, finish.
 
-use super::{B, CoreModel, Mutant, State, Violation};
+use super::{B, CoreModel, Mutant, Replicated, State, Violation};
 use crate::{CartKey, Tick, TokenId, Version, writer_token};
 
 /// How far the invalidation of the cart's key has come.
@@ -8,7 +8,7 @@ use crate::{CartKey, Tick, TokenId, Version, writer_token};
 pub enum Invalidation {
     /// Not sent yet.
     NotSent,
-    /// The primary holds the token.
+    /// The primary holds the token, or holds nothing any more.
     Executed {
         /// When the primary answered. Counting B from when the request was *sent* would be too early.
         at: Tick,
@@ -93,7 +93,7 @@ pub enum WriterStep {
     Lock,
     /// Load the cart, in a later statement.
     Load,
-    /// `SET` the key to the writer's token.
+    /// `SET` the key to the writer's token; or `DEL` it, and `SET` a mark.
     Invalidate,
     /// Write the rows; nobody sees them before the commit.
     WriteRows,
@@ -143,14 +143,29 @@ impl CoreModel {
         }
     }
 
+    /// `DEL` of a key that is not there is not replicated. Says whether there is nothing to wait for.
+    fn remove(&self, state: &mut State, me: usize) -> bool {
+        let absent = state.primary.cart == CartKey::Absent;
+        if !absent {
+            state.set_cart(CartKey::Absent);
+        }
+        if absent && self.is(Mutant::RemoveWithoutMark) {
+            return true;
+        }
+        state.replication_log.push(Replicated::Mark(writer_token(me)));
+        false
+    }
+
     pub(super) fn writer_step(&self, state: &mut State, me: usize, step: WriterStep) {
         match step {
             WriterStep::Lock => state.exclusive_lock = Some(me),
             WriterStep::Load => state.writers[me].loaded = Some(state.database_version),
             WriterStep::Invalidate => {
-                state.set_cart(CartKey::Token(writer_token(me)));
-                state.writers[me].invalidation =
-                    Invalidation::Executed { at: state.now, acknowledged: false };
+                let acknowledged = me < self.removers && self.remove(state, me);
+                if me >= self.removers {
+                    state.set_cart(CartKey::Token(writer_token(me)));
+                }
+                state.writers[me].invalidation = Invalidation::Executed { at: state.now, acknowledged };
             }
             WriterStep::WriteRows => state.writers[me].rows_written = true,
             WriterStep::Commit => {

@@ -28,6 +28,27 @@ fn a_reader_that_reads_twice() {
     assert_safe("core, 1 writer × 1 reader reading twice", CoreModel { reads: 2, ..CoreModel::new(1, 1) });
 }
 
+/// A writer that is not going to store anything removes the key.
+#[test]
+fn writers_that_remove() {
+    for removers in [1, 2] {
+        let model = CoreModel { removers, ..CoreModel::new(2, 1) };
+        assert_safe(&format!("core, 2 writers × 1 reader, {removers} removing"), model);
+    }
+    assert_safe("core, a removing writer × 2 readers", CoreModel { removers: 1, ..CoreModel::new(1, 2) });
+    let model = CoreModel { removers: 1, reads: 2, ..CoreModel::new(1, 1) };
+    assert_safe("core, a removing writer × 1 reader reading twice", model);
+    for restarts in [Restarts::Replica, Restarts::PrimaryFromOldDump] {
+        let model = CoreModel { removers: 1, ..restarting(restarts) };
+        assert_safe(&format!("core, a removing writer, {restarts:?}"), model);
+    }
+}
+
+#[test]
+fn a_removal_needs_a_mark_to_wait_for() {
+    assert_needed(Mutant::RemoveWithoutMark, CoreModel { removers: 2, ..CoreModel::new(2, 1) });
+}
+
 #[test]
 fn the_replica_restarts_from_any_dump() {
     assert_safe("core, the replica restarts", restarting(Restarts::Replica));
