@@ -6,7 +6,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cartwright_cache::{CacheRead, CacheStatus, CartCache, Document, Lease, StoreValue, Survey, Unfenced};
+use cartwright_cache::{
+    CacheRead, CacheStatus, CartCache, Document, Lease, LeaseWanted, StoreValue, Survey, Unfenced,
+};
 use cartwright_domain::{Gate, OwnerId};
 use cartwright_storage::{GateStore, StorageError};
 
@@ -61,7 +63,7 @@ impl CartCache for ClosedCache {
         owners.iter().map(|_| CacheRead::Bypass).collect()
     }
 
-    async fn fence(&self, gate: &Gate, _: &[OwnerId]) -> Result<Option<Lease>, Unfenced> {
+    async fn fence(&self, gate: &Gate, _: &[OwnerId], _: LeaseWanted) -> Result<Option<Lease>, Unfenced> {
         if gate.open().is_some() {
             return Err(Unfenced::Unreachable("a node without Redis writes to this database".to_owned()));
         }
@@ -108,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn it_writes_only_when_nobody_can_read_from_a_cache() {
         let cache = ClosedCache::default();
-        assert!(matches!(cache.fence(&Gate::initial(), &[]).await, Ok(None)));
+        assert!(matches!(cache.fence(&Gate::initial(), &[], LeaseWanted::Yes).await, Ok(None)));
         let open = OpenGate {
             namespace: "n".to_owned(),
             primary: "p".to_owned(),
@@ -116,8 +118,11 @@ mod tests {
             previous: None,
         };
         let open = Gate { epoch: 1, state: GateState::Open(open) };
-        assert!(matches!(cache.fence(&open, &[]).await, Err(Unfenced::Unreachable(_))));
-        assert!(matches!(cache.fence(&closed(2), &[]).await, Err(Unfenced::Closing { .. })));
+        assert!(matches!(cache.fence(&open, &[], LeaseWanted::Yes).await, Err(Unfenced::Unreachable(_))));
+        assert!(matches!(
+            cache.fence(&closed(2), &[], LeaseWanted::Yes).await,
+            Err(Unfenced::Closing { .. })
+        ));
         let later = Instant::now() + LEASES_RUN_OUT;
         assert_eq!(cache.wait(&closed(2), later), Duration::ZERO);
         // closed anew: the wait begins anew

@@ -5,7 +5,8 @@ use std::{
 
 use async_trait::async_trait;
 use cartwright_cache::{
-    CacheRead, CacheStatus, CartCache, Document, Lease, NodeStatus, Role, StoreValue, Survey, Unfenced,
+    CacheRead, CacheStatus, CartCache, Document, Lease, LeaseWanted, NodeStatus, Role, StoreValue, Survey,
+    Unfenced,
 };
 use cartwright_domain::{Gate, OwnerId};
 use futures_util::future::join_all;
@@ -151,7 +152,12 @@ impl CartCache for RedisCartCache {
         }
     }
 
-    async fn fence(&self, gate: &Gate, owners: &[OwnerId]) -> Result<Option<Lease>, Unfenced> {
+    async fn fence(
+        &self,
+        gate: &Gate,
+        owners: &[OwnerId],
+        wanted: LeaseWanted,
+    ) -> Result<Option<Lease>, Unfenced> {
         let Some(open) = gate.open() else {
             let wait = self.inner.views.closed_wait(gate.epoch);
             // A gate that was never opened was never read through.
@@ -161,10 +167,10 @@ impl CartCache for RedisCartCache {
                 Err(Unfenced::Closing { wait })
             };
         };
-        let lease = lease(&Arc::from(open.namespace.as_str()));
-        let keys: Vec<String> = owners.iter().map(|owner| value::key(&open.namespace, owner)).collect();
-        self.inner.put_tokens(open, &keys, &lease.token).await.map_err(Unfenced::Unreachable)?;
-        Ok(Some(lease))
+        let lease = (wanted == LeaseWanted::Yes).then(|| lease(&Arc::from(open.namespace.as_str())));
+        let token = lease.as_ref().map(|lease| &*lease.token);
+        self.inner.hide(open, owners, token).await.map_err(Unfenced::Unreachable)?;
+        Ok(lease)
     }
 
     async fn store(&self, values: Vec<StoreValue>) {

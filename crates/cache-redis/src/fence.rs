@@ -1,14 +1,15 @@
-//! Fencing: tokens on the primary, and no replica without them that would be believed.
+//! Fencing: no documents on the primary, and no replica that still has them would be believed.
 
 use std::time::{Duration, Instant};
 
-use cartwright_domain::OpenGate;
+use cartwright_domain::{OpenGate, OwnerId};
 use redis::RedisResult;
 
 use crate::{
     carts::{Inner, lock},
     endpoint::Endpoint,
     heartbeat::{BOUND, BOUND_MARGIN},
+    value,
 };
 
 /// How long a writer's token keeps readers away when the writer never comes back. Not a matter of correctness.
@@ -19,20 +20,35 @@ const TRIES: usize = 8;
 const PATIENCE: Duration = Duration::from_millis(600);
 
 impl Inner {
-    /// Puts tokens in place of documents and makes sure that no replica is believed that does not have them.
-    pub(crate) async fn put_tokens(
+    /// Puts a token in place of documents, or nothing, and makes sure that no replica is believed that does not have it.
+    pub(crate) async fn hide(
         &self,
         open: &OpenGate,
-        keys: &[String],
-        token: &str,
+        owners: &[OwnerId],
+        token: Option<&str>,
     ) -> Result<(), String> {
         let expected = open.replicas.attached.len();
         // While the set is changing, somebody may still read from a replica that no longer counts.
         let nobody_reads_replicas = expected == 0 && open.previous.is_none();
         let ask = expected > 0 && open.previous.is_none() && *lock(&self.acknowledged);
-        let mut pipeline = redis::Pipeline::with_capacity(keys.len() + 2);
-        for key in keys {
-            pipeline.cmd("SET").arg(key).arg(token).arg("PX").arg(WRITER_TOKEN.as_millis() as u64).ignore();
+        let mut pipeline = redis::Pipeline::with_capacity(owners.len() + 3);
+        let brief = WRITER_TOKEN.as_millis() as u64;
+        if let Some(token) = token {
+            for owner in owners {
+                let key = value::key(&open.namespace, owner);
+                pipeline.cmd("SET").arg(key).arg(token).arg("PX").arg(brief).ignore();
+            }
+        } else {
+            let keys: Vec<String> = owners.iter().map(|owner| value::key(&open.namespace, owner)).collect();
+            if !keys.is_empty() {
+                pipeline.cmd("DEL").arg(keys).ignore();
+            }
+            if ask {
+                // Keys that are gone already are not removed on the replicas again, where they may still be: what is
+                // waited for must be a write.
+                let mark = value::mark(&open.namespace);
+                pipeline.cmd("SET").arg(mark).arg("").arg("PX").arg(brief).ignore();
+            }
         }
         if ask {
             pipeline.cmd("WAIT").arg(expected).arg(BOUND.as_millis() as u64);

@@ -26,6 +26,11 @@ pub(crate) fn key(namespace: &str, owner: &OwnerId) -> String {
     key
 }
 
+/// `cart:<namespace>`: a key of no meaning, which no cart has.
+pub(crate) fn mark(namespace: &str) -> String {
+    format!("cart:{namespace}")
+}
+
 /// `v<version>\n<json>`.
 pub(crate) fn write(document: &Document) -> Vec<u8> {
     let mut bytes = format!("v{}\n", document.version).into_bytes();

@@ -5,7 +5,7 @@ use std::{
 
 use bytes::Bytes;
 use cartwright_cache::{
-    CacheRead, CartCache, CartEvent, Document, EventBus, Lease, StoreValue, Subscription, Update,
+    CacheRead, CartCache, CartEvent, Document, EventBus, Lease, LeaseWanted, StoreValue, Subscription, Update,
 };
 use cartwright_domain::{Gate, OwnerId};
 
@@ -50,7 +50,12 @@ impl Kit {
 
     /// Fences carts of a cache that must be in use.
     pub async fn fence(&self, owners: &[OwnerId]) -> Lease {
-        self.cache().fence(&self.gate, owners).await.unwrap().expect("the cache is in use")
+        self.cache().fence(&self.gate, owners, LeaseWanted::Yes).await.unwrap().expect("the cache is in use")
+    }
+
+    /// Fences carts for a writer that is not going to store anything.
+    pub async fn remove(&self, owners: &[OwnerId]) {
+        self.cache().fence(&self.gate, owners, LeaseWanted::No).await.unwrap();
     }
 
     /// Stores one document.

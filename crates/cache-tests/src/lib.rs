@@ -39,6 +39,7 @@ macro_rules! conformance {
             a_fence_takes_a_readers_lease_away,
             a_fence_takes_an_earlier_fences_lease_away,
             the_lease_of_a_fence_stores,
+            a_fence_without_a_lease_hides_and_leaves_the_rest_to_readers,
             a_reader_may_store_with_the_lease_of_a_fence,
             a_lease_stores_once,
             a_lease_of_another_cart_stores_nothing,

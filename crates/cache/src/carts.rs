@@ -71,6 +71,15 @@ pub struct StoreValue {
     pub document: Document,
 }
 
+/// Whether a writer is going to store what it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseWanted {
+    /// It will store documents.
+    Yes,
+    /// It will leave that to readers: nothing needs to stand in place of the documents.
+    No,
+}
+
 /// Readers could not be kept away from carts that are about to change.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfenced {
@@ -163,11 +172,16 @@ pub trait CartCache: Send + Sync + std::fmt::Debug + 'static {
     async fn read(&self, owners: &[OwnerId]) -> Vec<CacheRead>;
 
     /// Makes sure that no reader, on any node, is served the carts' present documents any more. `gate` was read under
-    /// the carts' locks. `None`: the cache is not in use and there is nothing to store afterwards.
+    /// the carts' locks. A lease for what they become is given when it is wanted, and the cache is in use.
     ///
     /// # Errors
     /// [`Unfenced`]; the carts must then not be changed.
-    async fn fence(&self, gate: &Gate, owners: &[OwnerId]) -> Result<Option<Lease>, Unfenced>;
+    async fn fence(
+        &self,
+        gate: &Gate,
+        owners: &[OwnerId],
+        wanted: LeaseWanted,
+    ) -> Result<Option<Lease>, Unfenced>;
 
     /// Stores documents whose lease still holds. Failures are counted, not reported: they cost a later miss.
     async fn store(&self, values: Vec<StoreValue>);

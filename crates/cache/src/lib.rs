@@ -9,7 +9,8 @@ mod events;
 mod memory;
 
 pub use carts::{
-    CacheRead, CacheStatus, CartCache, Document, Layer, Lease, NodeStatus, Role, StoreValue, Survey, Unfenced,
+    CacheRead, CacheStatus, CartCache, Document, Layer, Lease, LeaseWanted, NodeStatus, Role, StoreValue,
+    Survey, Unfenced,
 };
 pub use events::{CartEvent, EventBus, EventHub, Subscription, Update};
 pub use memory::MemoryCartCache;

@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use cartwright_domain::{Gate, OwnerId};
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 
-use crate::{CacheRead, CacheStatus, CartCache, Document, Layer, Lease, StoreValue, Survey, Unfenced};
+use crate::{
+    CacheRead, CacheStatus, CartCache, Document, Layer, Lease, LeaseWanted, StoreValue, Survey, Unfenced,
+};
 
 /// Carts in the memory of this process: for a server that is the only one on its database.
 ///
@@ -131,7 +133,13 @@ impl CartCache for MemoryCartCache {
         owners.iter().map(read).collect()
     }
 
-    async fn fence(&self, _gate: &Gate, owners: &[OwnerId]) -> Result<Option<Lease>, Unfenced> {
+    /// Gives a lease also to those who want none: it is no effort.
+    async fn fence(
+        &self,
+        _gate: &Gate,
+        owners: &[OwnerId],
+        _wanted: LeaseWanted,
+    ) -> Result<Option<Lease>, Unfenced> {
         let lease = self.lease();
         for owner in owners {
             self.change(owner, |_| Op::Put(Entry::Token(Arc::clone(&lease.token))));

@@ -10,8 +10,8 @@ const TOO_MANY: u64 = 4;
 /// Counts reads and writes of this node, recent ones more.
 ///
 /// Sending a document to Redis and its replicas costs more than anything else in a write. That pays when somebody reads
-/// it. When hardly anybody does (an import, a rush of clients who take the cart from the answers to their writes), the
-/// token of the fence is left to run out, and the next reader fills.
+/// it. When hardly anybody does (an import, a rush of clients who take the cart from the answers to their writes),
+/// documents are only removed, and the next reader fills.
 #[derive(Debug)]
 pub(crate) struct Demand {
     reads: AtomicU64,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cartwright_cache::{CartEvent, Document, Lease, StoreValue, Unfenced};
+use cartwright_cache::{CartEvent, Document, Lease, LeaseWanted, StoreValue, Unfenced};
 use cartwright_domain::{Gate, MergeReport, OwnerId};
 use cartwright_storage::{Answer, CartRequest, Fence, FenceError, Outcome, StorageError};
 
@@ -51,19 +51,27 @@ struct CacheFence<'a> {
 
 /// A fence that is up.
 struct Raised {
-    /// `None`: the cache is not in use, or there is none.
+    /// `None`: there is nothing to store, or nowhere.
     lease: Option<Lease>,
     changing: Vec<OwnerId>,
+}
+
+impl CacheFence<'_> {
+    fn wanted(&self, carts: usize) -> LeaseWanted {
+        if self.shared.demand.written(carts) { LeaseWanted::Yes } else { LeaseWanted::No }
+    }
 }
 
 #[async_trait]
 impl Fence for CacheFence<'_> {
     async fn raise(&self, gate: &Gate, changing: &[OwnerId]) -> Result<(), FenceError> {
         let lease = match &self.shared.cache {
-            Some(cache) => cache.fence(gate, changing).await.map_err(|error| match error {
-                Unfenced::Closing { wait } => FenceError::Closing { wait },
-                Unfenced::Unreachable(reason) => FenceError::Unreachable { epoch: gate.epoch, reason },
-            })?,
+            Some(cache) => cache.fence(gate, changing, self.wanted(changing.len())).await.map_err(
+                |error| match error {
+                    Unfenced::Closing { wait } => FenceError::Closing { wait },
+                    Unfenced::Unreachable(reason) => FenceError::Unreachable { epoch: gate.epoch, reason },
+                },
+            )?,
             None => None,
         };
         *self.raised.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -128,9 +136,6 @@ fn finish(shared: &Arc<Shared>, batch: Vec<WaitingWrite>, outcomes: Vec<Outcome>
         waiting.answer(answer);
     }
     let Some(Raised { lease, changing }) = raised else { return }; // nothing changed
-    // The memory of this process is no effort.
-    let worth_storing = shared.demand.written(changing.len());
-    let lease = lease.filter(|_| worth_storing || shared.cache.as_ref().is_some_and(|cache| !cache.gated()));
     let mut events = Vec::with_capacity(changing.len());
     let mut values = Vec::with_capacity(changing.len());
     for owner in changing {

@@ -106,6 +106,30 @@ pub async fn the_lease_of_a_fence_stores(kit: Kit) {
     kit.hit(&bob, &document(5)).await;
 }
 
+/// A writer that is not going to store anything takes documents and leases away all the same.
+pub async fn a_fence_without_a_lease_hides_and_leaves_the_rest_to_readers(kit: Kit) {
+    let (ana, bob) = (owner("ana"), owner("bob"));
+    let both = [ana.clone(), bob.clone()];
+    kit.remove(&[]).await;
+    for version in 1..20 {
+        kit.put(&ana, &document(version)).await;
+        let stale = kit.absent(&bob).await;
+        kit.remove(&both).await;
+        // And once more, now that nothing is left to be removed.
+        kit.remove(&both).await;
+        kit.hidden(&ana).await;
+        kit.store(&bob, &stale, &document(version)).await;
+        kit.hidden(&bob).await;
+        let fresh = kit.absent(&ana).await;
+        kit.store(&ana, &fresh, &document(version + 1)).await;
+        kit.hit(&ana, &document(version + 1)).await;
+        let writers = kit.fence(&both).await;
+        kit.remove(&both).await;
+        kit.store(&ana, &writers, &document(version)).await;
+        kit.hidden(&ana).await;
+    }
+}
+
 /// Whoever reads a cart that a writer has fenced gets the writer's lease, and uses it up by storing.
 pub async fn a_reader_may_store_with_the_lease_of_a_fence(kit: Kit) {
     let ana = owner("ana");

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cartwright_cache::{CacheRead, CartCache, Document, EventBus, EventHub, MemoryCartCache, StoreValue};
+use cartwright_cache::{
+    CacheRead, CartCache, Document, EventBus, EventHub, LeaseWanted, MemoryCartCache, StoreValue,
+};
 use cartwright_cache_tests::{Kit, document, owner, owners};
 use cartwright_domain::Gate;
 
@@ -91,7 +93,12 @@ fn a_fence_is_never_overwritten_by_a_store_with_an_older_lease() {
             }
         });
         let runtime = runtime();
-        let fence = || runtime.block_on(cache.fence(&gate, std::slice::from_ref(ana))).unwrap().unwrap();
+        let fence = || {
+            runtime
+                .block_on(cache.fence(&gate, std::slice::from_ref(ana), LeaseWanted::Yes))
+                .unwrap()
+                .unwrap()
+        };
         let hand = hand; // dropped at the end of the scope's closure, which ends the other thread
         (0..ROUNDS).find(|round| {
             hand.send(fence()).unwrap();

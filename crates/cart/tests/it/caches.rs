@@ -7,7 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use cartwright_cache::{
-    CacheRead, CacheStatus, CartCache, Document, Lease, MemoryCartCache, StoreValue, Survey, Unfenced,
+    CacheRead, CacheStatus, CartCache, Document, Lease, LeaseWanted, MemoryCartCache, StoreValue, Survey,
+    Unfenced,
 };
 use cartwright_domain::{Gate, OwnerId, ReadSet};
 
@@ -62,7 +63,12 @@ impl CartCache for GatedCache {
         owners.iter().map(|_| CacheRead::Bypass).collect()
     }
 
-    async fn fence(&self, gate: &Gate, owners: &[OwnerId]) -> Result<Option<Lease>, Unfenced> {
+    async fn fence(
+        &self,
+        gate: &Gate,
+        owners: &[OwnerId],
+        wanted: LeaseWanted,
+    ) -> Result<Option<Lease>, Unfenced> {
         {
             let mut state = self.state.lock().unwrap();
             if !state.closing.is_empty() {
@@ -75,7 +81,7 @@ impl CartCache for GatedCache {
                 return Err(Unfenced::Unreachable("the test cut it off".to_owned()));
             }
         }
-        self.inner.fence(gate, owners).await
+        self.inner.fence(gate, owners, wanted).await
     }
 
     async fn store(&self, values: Vec<StoreValue>) {
