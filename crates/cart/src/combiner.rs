@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+};
 use tokio_util::task::TaskTracker;
 
 use crate::CartServiceError;
@@ -42,6 +45,10 @@ pub(crate) type Run<Req, Resp> = Arc<dyn Fn(Turn<Req, Resp>) -> BatchFuture + Se
 /// ones are cheap; but not for a slow disk, or for somebody else's lock.
 const SLOW: Duration = Duration::from_millis(5);
 
+/// How long a batch waits, after the one before it, until about as many wait as that one had. Clients who were just
+/// answered come back together: the first of them would otherwise be a batch alone, and all the others would wait for it.
+const GATHERING: Duration = Duration::from_millis(1);
+
 /// Lanes in which requests wait for the batch before theirs. A lone request goes at once.
 pub(crate) struct Combiner<Req: Send + 'static, Resp: Send + 'static> {
     lanes: Vec<Arc<Lane<Req, Resp>>>,
@@ -61,7 +68,15 @@ pub(crate) struct Limits {
 impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
     pub(crate) fn new(lanes: usize, limits: Limits, tracker: &TaskTracker, run: &Run<Req, Resp>) -> Self {
         let lane = || Lane {
-            state: Mutex::new(State { waiting: Vec::new(), running: 0, turn: None, turns: 0 }),
+            state: Mutex::new(State {
+                waiting: Vec::new(),
+                running: 0,
+                turn: None,
+                turns: 0,
+                last: None,
+                enough: 0,
+            }),
+            gathered: Notify::new(),
             run: Arc::clone(run),
             limits,
             tracker: tracker.clone(),
@@ -96,6 +111,8 @@ fn seat() -> usize {
 
 struct Lane<Req: Send + 'static, Resp: Send + 'static> {
     state: Mutex<State<Req, Resp>>,
+    /// Told when as many wait as a batch was waiting for.
+    gathered: Notify,
     run: Run<Req, Resp>,
     limits: Limits,
     tracker: TaskTracker,
@@ -109,9 +126,17 @@ struct State<Req, Resp> {
     turn: Option<(u64, Instant)>,
     /// Batches so far.
     turns: u64,
+    /// When the last batch ended, and how large it was.
+    last: Option<(Instant, usize)>,
+    /// How many must wait for a batch that gathers.
+    enough: usize,
 }
 
 impl<Req, Resp> State<Req, Resp> {
+    fn waiting_for_more(&self) -> bool {
+        self.waiting.len() < self.enough
+    }
+
     /// The number of the next batch, if one is to begin now.
     fn next(&mut self, at_once: usize) -> Option<u64> {
         let held = self.turn.is_some_and(|(_, since)| since.elapsed() < SLOW);
@@ -134,6 +159,9 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
                 return Err(CartServiceError::Overloaded);
             }
             state.waiting.push(Waiting { request, reply });
+            if state.waiting.len() == state.enough {
+                self.gathered.notify_one();
+            }
             state.next(self.limits.at_once)
         };
         self.begin(next, runtime);
@@ -146,7 +174,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
 
     fn begin(self: &Arc<Self>, next: Option<u64>, runtime: &Handle) {
         if let Some(number) = next {
-            let turn = Turn { lane: Arc::clone(self), number, runtime: runtime.clone(), begun: false };
+            let turn = Turn { lane: Arc::clone(self), number, runtime: runtime.clone(), size: None };
             let mut batch = (self.run)(turn);
             // In a task of its own: a panic loses one batch (its callers are told), not the lane.
             if self.limits.at_once == 1 {
@@ -155,6 +183,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
             }
             let (lane, on) = (Arc::clone(self), runtime.clone());
             let watched = async move {
+                lane.gather(number).await;
                 if tokio::time::timeout(SLOW, &mut batch).await.is_err() {
                     let next = lane.lock().next(lane.limits.at_once);
                     lane.begin(next, &on); // those who wait need not wait for this one
@@ -166,21 +195,52 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
     }
 }
 
+impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
+    /// Waits until about as many wait as the last batch had, but no longer than it may take them to come back.
+    async fn gather(&self, number: u64) {
+        let until = {
+            let mut state = self.lock();
+            let Some((ended, size)) = state.last else { return };
+            let enough = (size - size / 16).min(self.limits.batch);
+            if state.waiting.len() >= enough {
+                return;
+            }
+            state.enough = enough;
+            ended + GATHERING
+        };
+        let gathered = async {
+            while self.lock().waiting_for_more() {
+                self.gathered.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout_at(until.into(), gathered).await; // enough, or late enough
+        let mut state = self.lock();
+        state.enough = 0;
+        // Only now does it begin to be slow.
+        if let Some((turn, since)) = &mut state.turn
+            && *turn == number
+        {
+            *since = Instant::now();
+        }
+    }
+}
+
 /// The right to carry out a batch. The next one begins when this is dropped.
 pub(crate) struct Turn<Req: Send + 'static, Resp: Send + 'static> {
     lane: Arc<Lane<Req, Resp>>,
     number: u64,
     runtime: Handle,
-    begun: bool,
+    /// How many it has. `None`: it has not begun.
+    size: Option<usize>,
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Turn<Req, Resp> {
     /// The batch: all who wait by now, up to the limit.
     pub(crate) fn batch(&mut self) -> Vec<Waiting<Req, Resp>> {
-        self.begun = true;
         let mut state = self.lane.lock();
-        let rest = state.waiting.len().min(self.lane.limits.batch);
-        let rest = state.waiting.split_off(rest);
+        let size = state.waiting.len().min(self.lane.limits.batch);
+        self.size = Some(size);
+        let rest = state.waiting.split_off(size);
         std::mem::replace(&mut state.waiting, rest)
     }
 }
@@ -192,7 +252,13 @@ impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
             state.running -= 1;
             state.turn.take_if(|(turn, _)| *turn == self.number);
             // Not even begun: the runtime has ended. Those who wait are told, outside of the lock.
-            let lost = if self.begun { Vec::new() } else { std::mem::take(&mut state.waiting) };
+            let lost = match self.size {
+                Some(size) => {
+                    state.last = Some((Instant::now(), size));
+                    Vec::new()
+                }
+                None => std::mem::take(&mut state.waiting),
+            };
             (state.next(self.lane.limits.at_once), lost)
         };
         drop(lost);
