@@ -1,10 +1,15 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use cartwright_cache::{CartEvent, EventBus, EventHub, Subscription, Update};
 use cartwright_domain::OwnerId;
 use futures_util::StreamExt;
-use redis::{AsyncConnectionConfig, Client, RedisResult, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, aio::MultiplexedConnection,
+};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -17,6 +22,29 @@ use crate::{
 const CHANNEL: &str = "cart_update:";
 /// Between two tries to reach a server.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Between two looks whether the server that is listened to still is the primary.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Publishes what somebody listens to: most carts have no listener, and a message that nobody hears would still go to
+/// every replica. Listeners are counted where this runs, on the primary, hence they listen there.
+///
+/// ARGV: owner and version of each cart. An owner's id needs no escapes in JSON.
+static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local channels = {} \
+         for i = 1, #ARGV, 2 do channels[#channels + 1] = 'cart_update:' .. ARGV[i] end \
+         local heard = redis.call('PUBSUB', 'NUMSUB', unpack(channels)) \
+         local all = redis.call('PUBSUB', 'NUMPAT') > 0 \
+         for i, channel in ipairs(channels) do \
+           if all or tonumber(heard[2 * i]) > 0 then \
+             local owner, version = ARGV[2 * i - 1], ARGV[2 * i] \
+             redis.call('PUBLISH', channel, '{\"user_id\":\"' .. owner .. '\",\"version\":' .. version .. '}') \
+           end \
+         end",
+    )
+});
+/// Carts in one call: Lua's stack has room for 8,000.
+const CARTS: usize = 1000;
 
 /// New versions of carts, told to all nodes by Redis pub/sub on `cart_update:{user_id}`.
 ///
@@ -71,16 +99,13 @@ impl RedisEventBus {
         Ok(Self { carts: Some(Arc::clone(&carts.inner)), ..Self::start(options)? })
     }
 
-    /// Any server will do to be heard on a replica, but only the primary passes messages on.
     async fn send(&self, events: &[CartEvent]) -> RedisResult<()> {
-        let mut pipeline = redis::Pipeline::with_capacity(events.len());
-        for event in events {
-            let CartEvent { owner, version } = event; // an id needs no escapes
-            let payload = format!(r#"{{"user_id":"{owner}","version":{version}}}"#);
-            pipeline.cmd("PUBLISH").arg(format!("{CHANNEL}{owner}")).arg(payload).ignore();
+        let mut call = PUBLISH.prepare_invoke();
+        for CartEvent { owner, version } in events {
+            call.arg(owner.as_str()).arg(*version);
         }
         if let Some(carts) = &self.carts
-            && let Some(sent) = carts.send(&pipeline).await
+            && let Some(sent) = carts.send(&call).await
         {
             return sent;
         }
@@ -88,10 +113,10 @@ impl RedisEventBus {
             let mut publisher = self.publisher.lock().await;
             match &*publisher {
                 Some(connection) => connection.clone(),
-                None => publisher.insert(primary(&self.clients).await?).clone(),
+                None => publisher.insert(primary(&self.clients).await?.1).clone(),
             }
         };
-        let sent = pipeline.query_async(&mut connection.clone()).await;
+        let sent = call.invoke_async(&mut connection.clone()).await;
         if sent.is_err() {
             *self.publisher.lock().await = None;
         }
@@ -103,12 +128,11 @@ impl RedisEventBus {
 impl EventBus for RedisEventBus {
     async fn publish(&self, events: &[CartEvent]) {
         self.hub.publish(events).await;
-        if events.is_empty() {
-            return;
-        }
-        if let Err(error) = self.send(events).await {
-            metrics::counter!("cartwright_events_lost_total").increment(events.len() as u64);
-            tracing::debug!(%error, "events were not published");
+        for events in events.chunks(CARTS) {
+            if let Err(error) = self.send(events).await {
+                metrics::counter!("cartwright_events_lost_total").increment(events.len() as u64);
+                tracing::debug!(%error, "events were not published");
+            }
         }
     }
 
@@ -124,18 +148,20 @@ impl EventBus for RedisEventBus {
     }
 }
 
-async fn primary(clients: &[Client]) -> RedisResult<MultiplexedConnection> {
-    let mut last = redis::RedisError::from((redis::ErrorKind::Io, "no server takes writes"));
+/// The first server that takes writes, with a connection to it.
+async fn primary(clients: &[Client]) -> RedisResult<(&Client, MultiplexedConnection)> {
+    let mut last = RedisError::from((ErrorKind::Io, "no server takes writes"));
     for client in clients {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(Duration::from_millis(250)));
-        let found: RedisResult<Option<MultiplexedConnection>> = async {
+        let found: RedisResult<_> = async {
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(Duration::from_millis(250)))
+                .set_response_timeout(Some(PAUSE));
             let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-            let info: String = redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
-            Ok((crate::survey::field(&info, "role") == Some("master")).then_some(connection))
+            Ok(takes_writes(&mut connection).await?.then_some(connection))
         }
         .await;
         match found {
-            Ok(Some(connection)) => return Ok(connection),
+            Ok(Some(connection)) => return Ok((client, connection)),
             Ok(None) => {}
             Err(error) => last = error,
         }
@@ -143,35 +169,47 @@ async fn primary(clients: &[Client]) -> RedisResult<MultiplexedConnection> {
     Err(last)
 }
 
-/// Hears the servers, one after the other when one is lost.
+async fn takes_writes(connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+    let info: String = redis::cmd("INFO").arg("replication").query_async(connection).await?;
+    Ok(crate::survey::field(&info, "role") == Some("master"))
+}
+
+/// Hears the primary, whichever that is.
 async fn listen(clients: Vec<Client>, hub: EventHub, mut wishes: mpsc::UnboundedReceiver<Wanted>) {
-    let mut turn = 0;
     loop {
-        if let Some(client) = clients.get(turn % clients.len().max(1))
-            && let Err(error) = hear(client, &hub, &mut wishes).await
-        {
+        let heard = async {
+            let (client, control) = primary(&clients).await?;
+            hear(client, control, &hub, &mut wishes).await
+        };
+        if let Err(error) = heard.await {
             tracing::debug!(%error, "events are not heard");
         }
-        turn += 1;
         tokio::time::sleep(PAUSE).await;
     }
 }
 
+/// Until the connection is lost, or the server is the primary no more.
 async fn hear(
     client: &Client,
+    mut control: MultiplexedConnection,
     hub: &EventHub,
     wishes: &mut mpsc::UnboundedReceiver<Wanted>,
 ) -> RedisResult<()> {
     let connect = tokio::time::timeout(PAUSE, client.get_async_pubsub());
-    let connected =
-        connect.await.map_err(|_elapsed| redis::RedisError::from((redis::ErrorKind::Io, "no answer")))?;
+    let connected = connect.await.map_err(|_elapsed| RedisError::from((ErrorKind::Io, "no answer")))?;
     let (mut sink, mut stream) = connected?.split();
     for owner in hub.owners() {
         sink.subscribe(format!("{CHANNEL}{owner}")).await?;
     }
     hub.missed();
+    let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
+            _ = look.tick() => {
+                if !takes_writes(&mut control).await? {
+                    return Ok(());
+                }
+            }
             message = stream.next() => {
                 let Some(message) = message else { return Ok(()) };
                 let owner = message.get_channel_name().strip_prefix(CHANNEL).and_then(|name| OwnerId::new(name).ok());

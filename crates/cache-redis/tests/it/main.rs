@@ -1,6 +1,7 @@
 //! The cache on real Redis servers: the conformance suites, and what only several servers can show.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up panics")]
 
+mod events;
 mod kit;
 mod topology;
 

@@ -1,0 +1,80 @@
+//! What only Redis' own pub/sub can show: listeners that are no nodes, and a primary that changes.
+
+use std::time::{Duration, Instant};
+
+use cartwright_cache::{CartEvent, EventBus, Update};
+use cartwright_cache_redis::{RedisEventBus, RedisOptions};
+use cartwright_cache_tests::owner;
+use cartwright_testkit::RedisServer;
+use futures_util::StreamExt;
+
+use crate::kit::{DEADLINE, Servers};
+
+fn event(name: &str, version: u64) -> CartEvent {
+    CartEvent { owner: owner(name), version }
+}
+
+/// Whoever subscribes on the primary hears carts, by name or by pattern, from the first moment on.
+#[tokio::test(flavor = "multi_thread")]
+async fn anybody_may_listen() {
+    let server = tokio::task::spawn_blocking(|| RedisServer::start().unwrap()).await.unwrap();
+    let bus = RedisEventBus::start(&RedisOptions::new(server.url(), Vec::new())).unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let many: Vec<CartEvent> = (0..2_500).map(|n| event(&format!("u{n}"), n)).collect();
+    bus.publish(&many).await;
+
+    let mut by_name = client.get_async_pubsub().await.unwrap();
+    by_name.subscribe(&["cart_update:u7", "cart_update:u2400"]).await.unwrap();
+    bus.publish(&many).await;
+    let mut heard = by_name.on_message();
+    for (name, version) in [("u7", 7), ("u2400", 2400)] {
+        let message = tokio::time::timeout(DEADLINE, heard.next()).await.unwrap().unwrap();
+        assert_eq!(message.get_channel_name(), format!("cart_update:{name}"));
+        let payload: String = message.get_payload().unwrap();
+        assert_eq!(payload, format!(r#"{{"user_id":"{name}","version":{version}}}"#));
+    }
+
+    let mut by_pattern = client.get_async_pubsub().await.unwrap();
+    by_pattern.psubscribe("cart_*").await.unwrap();
+    bus.publish(&many).await;
+    let heard: Vec<String> = tokio::time::timeout(
+        DEADLINE,
+        by_pattern
+            .on_message()
+            .take(many.len())
+            .map(|message| message.get_channel_name().to_owned())
+            .collect(),
+    )
+    .await
+    .unwrap();
+    let told: Vec<String> = many.iter().map(|event| format!("cart_update:{}", event.owner)).collect();
+    assert_eq!(heard, told);
+}
+
+/// Listeners follow the primary: nobody is told anything on a server that has become a replica.
+#[tokio::test(flavor = "multi_thread")]
+async fn listeners_follow_the_primary() {
+    let servers = tokio::task::spawn_blocking(Servers::start).await.unwrap();
+    let (here, there) = (
+        RedisEventBus::start(&servers.options()).unwrap(),
+        RedisEventBus::start(&servers.options()).unwrap(),
+    );
+    let mut listener = there.subscribe(&owner("ana"));
+    let mut version = 0;
+    for round in 0..2 {
+        if round == 1 {
+            servers.0.replicas[0].promote();
+            servers.0.primary.replica_of("127.0.0.1", servers.0.replicas[0].port());
+        }
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            version += 1;
+            here.publish(&[event("ana", version)]).await;
+            let heard = async { while listener.next().await != Update::Version(version) {} };
+            if tokio::time::timeout(Duration::from_millis(200), heard).await.is_ok() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "round {round}: nothing is heard");
+        }
+    }
+}
