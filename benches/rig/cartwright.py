@@ -20,7 +20,7 @@ class Adapter(Base):
         self.psql(f"""insert into carts (owner, version, created_at, updated_at, lines)
             select u::text, 5, now(), now(), json_agg(json_build_object('product_id', p.id, 'name', p.name,
                 'price', json_build_object('minor', p.price_minor, 'currency', p.currency), 'quantity', 1,
-                'added_at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))::text
+                'added_at', (extract(epoch from now()) * 1000000)::bigint))::text
             from generate_series(1, {self.users}) u cross join generate_series(0, 4) k
             join products p on p.id = (((u * 7 + k * 1009) % {self.products}) + 1)::text
             group by u""")

@@ -19,7 +19,8 @@ pub struct Line {
     pub price: Money,
     /// How many.
     pub quantity: Quantity,
-    /// When the line was made. Lines are ordered by this, then by product.
+    /// When the line was made. Lines are ordered by this, then by product. In JSON, microseconds since 1970.
+    #[serde(with = "chrono::serde::ts_microseconds")]
     pub added_at: DateTime<Utc>,
 }
 

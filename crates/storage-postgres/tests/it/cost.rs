@@ -102,7 +102,7 @@ async fn a_batch_is_three_round_trips_and_a_read_is_one() {
 const ROWS: &str = "\
     INSERT INTO carts SELECT 'f' || n, 1, now(), now(), ( \
         SELECT json_agg(json_build_object('product_id', 'p' || p, 'name', 'A product', 'quantity', 1, \
-            'price', json_build_object('minor', 100, 'currency', 'EUR'), 'added_at', '2026-01-01T00:00:00Z')) \
+            'price', json_build_object('minor', 100, 'currency', 'EUR'), 'added_at', 1767225600000000)) \
         FROM generate_series(1, 3) p) FROM generate_series(1, 20000) n; \
     INSERT INTO products SELECT 'p' || n, 'A product', 100, 'EUR', true FROM generate_series(1, 20000) n; \
     INSERT INTO idempotency_keys SELECT 'p', 'f' || n, 'x', '{}', now() FROM generate_series(1, 20000) n";
