@@ -45,10 +45,6 @@ pub(crate) type Run<Req, Resp> = Arc<dyn Fn(Turn<Req, Resp>) -> BatchFuture + Se
 /// ones are cheap; but not for a slow disk, or for somebody else's lock.
 const SLOW: Duration = Duration::from_millis(5);
 
-/// How long a batch waits, after the one before it, until about as many wait as that one had. Clients who were just
-/// answered come back together: the first of them would otherwise be a batch alone, and all the others would wait for it.
-const GATHERING: Duration = Duration::from_millis(1);
-
 /// Lanes in which requests wait for the batch before theirs. A lone request goes at once.
 pub(crate) struct Combiner<Req: Send + 'static, Resp: Send + 'static> {
     lanes: Vec<Arc<Lane<Req, Resp>>>,
@@ -63,6 +59,9 @@ pub(crate) struct Limits {
     pub(crate) waiting: usize,
     /// Batches under way at most.
     pub(crate) at_once: usize,
+    /// How long after a batch the next one waits until about as many wait as that one had. Clients who were answered
+    /// together come back together: the first of them would otherwise be a batch alone, for which all others wait.
+    pub(crate) gathering: Duration,
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
@@ -177,7 +176,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
             let turn = Turn { lane: Arc::clone(self), number, runtime: runtime.clone(), size: None };
             let mut batch = (self.run)(turn);
             // In a task of its own: a panic loses one batch (its callers are told), not the lane.
-            if self.limits.at_once == 1 {
+            if self.limits.at_once == 1 && self.limits.gathering.is_zero() {
                 self.tracker.spawn_on(batch, runtime);
                 return;
             }
@@ -206,7 +205,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
                 return;
             }
             state.enough = enough;
-            ended + GATHERING
+            ended + self.limits.gathering
         };
         let gathered = async {
             while self.lock().waiting_for_more() {
@@ -271,7 +270,8 @@ mod tests {
     use super::*;
 
     fn combiner(at_once: usize, batch: usize, waiting: usize, run: &Run<u32, u32>) -> Combiner<u32, u32> {
-        Combiner::new(1, Limits { batch, waiting, at_once }, &TaskTracker::new(), run)
+        let limits = Limits { batch, waiting, at_once, gathering: Duration::ZERO };
+        Combiner::new(1, limits, &TaskTracker::new(), run)
     }
 
     /// Answers each number with the size of its batch, after `work`.
@@ -326,6 +326,43 @@ mod tests {
         for task in rest {
             assert_eq!(task.await.unwrap().unwrap(), 48);
         }
+    }
+
+    #[tokio::test]
+    async fn those_who_were_answered_together_go_together_again() {
+        let run = sizes(|turn| async move { drop(turn) });
+        let limits = Limits { batch: 100, waiting: 1000, at_once: 4, gathering: Duration::from_secs(3600) };
+        let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
+        let together = |count| (0..count).map(|n| submit(&combiner, n)).collect::<Vec<_>>();
+        for task in together(32) {
+            assert_eq!(task.await.unwrap().unwrap(), 32);
+        }
+        // Thirty of the thirty-two are enough, the first alone is not.
+        let mut back = together(1);
+        settle().await;
+        back.extend(together(28));
+        settle().await;
+        assert_eq!(combiner.lanes[0].lock().waiting.len(), 29);
+        back.extend(together(1));
+        for task in back {
+            assert_eq!(task.await.unwrap().unwrap(), 30);
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_waited_for_much_longer_than_said() {
+        let run = sizes(|turn| async move { drop(turn) });
+        let limits = Limits { batch: 100, waiting: 1000, at_once: 1, gathering: Duration::from_millis(30) };
+        let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
+        let many: Vec<_> = (0..32).map(|n| submit(&combiner, n)).collect();
+        for task in many {
+            assert_eq!(task.await.unwrap().unwrap(), 32);
+        }
+        let began = Instant::now();
+        assert_eq!(submit(&combiner, 1).await.unwrap().unwrap(), 1);
+        assert!(began.elapsed() < Duration::from_secs(10));
+        // And then the last batch was of one: nothing to wait for.
+        assert_eq!(submit(&combiner, 2).await.unwrap().unwrap(), 1);
     }
 
     #[tokio::test]

@@ -20,6 +20,9 @@ use crate::{
     gate, read, write,
 };
 
+/// How long a write waits for those who were answered with the batch before: clients need about this long to come back.
+const GATHERING: Duration = Duration::from_millis(1);
+
 /// How the service works.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -120,10 +123,20 @@ impl CartServiceBuilder {
             let shared = Arc::clone(&shared);
             Arc::new(move |turn| Box::pin(write::run(Arc::clone(&shared), turn)))
         };
-        let limits = |batch, at_once| Limits { batch, waiting: settings.waiting, at_once };
-        let readers = Combiner::new(settings.read_lanes, limits(settings.read_batch, 1), &tasks, &reads);
-        let writers =
-            Combiner::new(1, limits(settings.write_batch, settings.write_transactions), &tasks, &writes);
+        let limits =
+            |batch, at_once, gathering| Limits { batch, waiting: settings.waiting, at_once, gathering };
+        let readers = Combiner::new(
+            settings.read_lanes,
+            limits(settings.read_batch, 1, Duration::ZERO),
+            &tasks,
+            &reads,
+        );
+        let writers = Combiner::new(
+            1,
+            limits(settings.write_batch, settings.write_transactions, GATHERING),
+            &tasks,
+            &writes,
+        );
         if let Some(cache) = shared.cache.as_ref().filter(|cache| cache.gated()) {
             let keeper = gate::keep(Arc::clone(&shared.store), Arc::clone(cache), settings.gate, stop);
             shared.spawn(keeper);
