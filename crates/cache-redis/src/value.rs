@@ -31,26 +31,45 @@ pub(crate) fn mark(namespace: &str) -> String {
     format!("cart:{namespace}")
 }
 
-/// `v<version>\n<json>`.
+/// Shorter documents are not worth compressing.
+const SHORT: usize = 256;
+/// No document is longer; what says so is not ours.
+const LONGEST: usize = 16 * 1024 * 1024;
+
+/// `v<version>\n<json>`, or `z<version>\n<length><json, compressed>`.
 pub(crate) fn write(document: &Document) -> Vec<u8> {
-    let mut bytes = format!("v{}\n", document.version).into_bytes();
-    bytes.extend_from_slice(&document.body);
+    let body = &document.body;
+    if body.len() < SHORT {
+        let mut bytes = format!("v{}\n", document.version).into_bytes();
+        bytes.extend_from_slice(body);
+        return bytes;
+    }
+    let mut bytes = format!("z{}\n", document.version).into_bytes();
+    bytes.extend_from_slice(&lz4_flex::block::compress_prepend_size(body));
     bytes
 }
 
 pub(crate) fn read(bytes: Vec<u8>) -> Value {
-    let head = bytes.iter().take(24).position(|byte| *byte == b'\n');
-    let version =
-        head.and_then(|end| std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix('v')?.parse().ok());
-    match (head, version) {
-        (Some(end), Some(version)) => {
-            Value::Document(Document { version, body: Bytes::from(bytes).slice(end + 1..) })
-        }
-        _ => match String::from_utf8(bytes) {
-            Ok(token) if token.starts_with('T') => Value::Token(Arc::from(token)),
-            _ => Value::Foreign,
-        },
+    if bytes.first() == Some(&b'T') {
+        return String::from_utf8(bytes).map_or(Value::Foreign, |token| Value::Token(Arc::from(token)));
     }
+    document(bytes).map_or(Value::Foreign, Value::Document)
+}
+
+fn document(bytes: Vec<u8>) -> Option<Document> {
+    let end = bytes.iter().take(24).position(|byte| *byte == b'\n')?;
+    let (kind, version) = bytes.get(..end)?.split_first()?;
+    let version = std::str::from_utf8(version).ok()?.parse().ok()?;
+    let body = match kind {
+        b'v' => Bytes::from(bytes).slice(end + 1..),
+        b'z' => {
+            let (length, compressed) = lz4_flex::block::uncompressed_size(bytes.get(end + 1..)?).ok()?;
+            let body = (length <= LONGEST).then(|| lz4_flex::block::decompress(compressed, length));
+            Bytes::from(body?.ok().filter(|body| body.len() == length)?)
+        }
+        _ => return None,
+    };
+    Some(Document { version, body })
 }
 
 #[cfg(test)]
@@ -59,13 +78,48 @@ mod tests {
 
     #[test]
     fn documents_and_tokens_come_back_and_everything_else_is_foreign() {
-        for body in ["{}", "", "T1", "v1\n{}", "\n\n"] {
+        let long: String = (0..200).map(|n| format!(r#"{{"product_id":"{n}"}},"#)).collect();
+        for body in ["{}", "", "T1", "v1\n{}", "\n\n", &long, &long[..SHORT - 1], &long[..SHORT]] {
+            let body = body.to_owned();
             let document = Document { version: 18, body: Bytes::from(body) };
             assert_eq!(read(write(&document)), Value::Document(document));
         }
         assert_eq!(read("T8d2".into()), Value::Token(Arc::from("T8d2")));
-        for other in ["", "v", "v1", "vx\n{}", "v-1\n{}", "v99999999999999999999999999\n{}"] {
+        for other in [
+            "",
+            "v",
+            "v1",
+            "vx\n{}",
+            "v-1\n{}",
+            "v99999999999999999999999999\n{}",
+            "x1\n{}",
+            "z1\n",
+            "z1\nabc",
+        ] {
             assert_eq!(read(other.into()), Value::Foreign, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn long_documents_are_compressed_and_damaged_ones_are_foreign() {
+        let body: String = (0..200).map(|n| format!(r#"{{"product_id":"{n}"}},"#)).collect();
+        let document = Document { version: 7, body: Bytes::from(body) };
+        let bytes = write(&document);
+        assert!(bytes.len() < document.body.len() / 2, "{} of {}", bytes.len(), document.body.len());
+        for end in 0..bytes.len() {
+            assert_eq!(read(bytes[..end].to_vec()), Value::Foreign, "cut at {end}");
+        }
+        // A length that nobody would believe is not reserved.
+        for length in [u32::MAX, 1 << 30, 0] {
+            let mut bytes = bytes.clone();
+            bytes[3..7].copy_from_slice(&length.to_le_bytes());
+            assert_eq!(read(bytes), Value::Foreign);
+        }
+        // Whatever stands there, it is a document or foreign, and nothing panics.
+        for at in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 0x55;
+            let _ = read(bytes);
         }
     }
 }
