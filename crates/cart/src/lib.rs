@@ -12,6 +12,7 @@ mod read;
 mod service;
 mod write;
 
+pub use demand::StoreWritten;
 pub use document::{DocumentError, decode, encode};
 pub use error::CartServiceError;
 pub use gate::GateSettings;

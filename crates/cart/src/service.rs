@@ -15,7 +15,7 @@ use tokio_util::{
 use crate::{
     CartServiceError, DocumentError, GateSettings, MergePreview, Read, Reply, Source,
     combiner::{Combiner, Limits, Run},
-    demand::Demand,
+    demand::{Demand, StoreWritten},
     document::{decode, encode},
     gate, read, write,
 };
@@ -36,6 +36,8 @@ pub struct Settings {
     pub read_lanes: usize,
     /// Carts in one cache read at most.
     pub read_batch: usize,
+    /// Whether carts are stored in the shared cache as soon as they were written.
+    pub store_written: StoreWritten,
     /// Requests that wait in a lane at most; more are refused as overload.
     pub waiting: usize,
     /// How the gate is looked after.
@@ -50,6 +52,7 @@ impl Default for Settings {
             write_batch: 128,
             read_lanes: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64)),
             read_batch: 128,
+            store_written: StoreWritten::default(),
             waiting: 10_000,
             gate: GateSettings::default(),
         }
@@ -110,7 +113,7 @@ impl CartServiceBuilder {
             policy: BatchPolicy { clock: self.clock, allow_unlisted: settings.allow_unlisted },
             pause: settings.gate.pause,
             figures: Figures::register(),
-            demand: Demand::new(),
+            demand: Demand::new(settings.store_written),
             runtime: runtime.clone(),
             tasks: tasks.clone(),
             stop: stop.clone(),

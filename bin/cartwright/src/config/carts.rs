@@ -18,9 +18,30 @@ pub(crate) struct Carts {
     pub(crate) read_lanes: usize,
     /// Carts in one cache read.
     pub(crate) read_batch: usize,
+    /// Whether carts are stored in Redis as soon as they were written. `auto`: while this node reads at least once in four
+    /// writes. `always`: the first read after a write is a hit. `never`: readers store them.
+    pub(crate) store_written: StoreWritten,
     /// Requests that wait for a batch to begin; more are answered 503. Too high: under overload everybody waits long.
     /// Too low: short peaks are refused.
     pub(crate) waiting: usize,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoreWritten {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<StoreWritten> for cartwright_cart::StoreWritten {
+    fn from(setting: StoreWritten) -> Self {
+        match setting {
+            StoreWritten::Auto => Self::Auto,
+            StoreWritten::Always => Self::Always,
+            StoreWritten::Never => Self::Never,
+        }
+    }
 }
 
 impl Default for Carts {
@@ -32,6 +53,7 @@ impl Default for Carts {
             write_batch: service.write_batch,
             read_lanes: service.read_lanes,
             read_batch: service.read_batch,
+            store_written: StoreWritten::Auto,
             waiting: service.waiting,
         }
     }

@@ -105,6 +105,8 @@ impl Cluster {
                 .env("REDIS_REPLICA_URLS", urls[1..].join(","))
                 .env("CARTWRIGHT__SERVER__LISTEN", address.to_string())
                 .env("CARTWRIGHT__CARTS__ALLOW_UNLISTED_PRODUCTS", "true")
+                // One node puts tokens in place of what it writes, the other removes it.
+                .env("CARTWRIGHT__CARTS__STORE_WRITTEN", if number == 1 { "auto" } else { "never" })
                 .env("CARTWRIGHT_FAULT", shape.fault.unwrap_or_default())
                 .env("RUST_LOG", "warn")
                 .start()
