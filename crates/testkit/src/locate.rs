@@ -61,11 +61,15 @@ fn version_in(text: &str) -> String {
     text.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("unknown").to_owned()
 }
 
-/// The first file of that name in the `PATH` or in the folders where servers usually are.
+/// The first file of that name in the `PATH`, in the folders where servers usually are, or where `install-deps.sh`
+/// unpacks what it may not install.
 fn on_path(program: &str) -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"].map(PathBuf::from))
+        .chain(cache.map(|cache| cache.join("cartwright-testkit/bin")))
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
 }
