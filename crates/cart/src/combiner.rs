@@ -93,11 +93,19 @@ impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
         request: Req,
         runtime: &Handle,
     ) -> impl Future<Output = Result<Resp, CartServiceError>> + use<Req, Resp> {
-        let answer = match self.lanes.get(seat() % self.lanes.len()) {
+        let answer = self.hand_in(request, runtime);
+        async move {
+            let answer = answer.map_err(|_refused| CartServiceError::Overloaded)?;
+            answer.await.unwrap_or(Err(CartServiceError::Lost))
+        }
+    }
+
+    /// As [`submit`](Self::submit), for a request that carries with it who waits. It is given back when too many wait.
+    pub(crate) fn hand_in(&self, request: Req, runtime: &Handle) -> Result<Answer<Resp>, Req> {
+        match self.lanes.get(seat() % self.lanes.len()) {
             Some(lane) => lane.hand_in(request, runtime),
-            None => Err(CartServiceError::Lost),
-        };
-        async move { answer?.await.unwrap_or(Err(CartServiceError::Lost)) }
+            None => Err(request),
+        }
     }
 }
 
@@ -150,12 +158,12 @@ impl<Req, Resp> State<Req, Resp> {
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
-    fn hand_in(self: &Arc<Self>, request: Req, runtime: &Handle) -> Result<Answer<Resp>, CartServiceError> {
+    fn hand_in(self: &Arc<Self>, request: Req, runtime: &Handle) -> Result<Answer<Resp>, Req> {
         let (reply, answer) = oneshot::channel();
         let next = {
             let mut state = self.lock();
             if state.waiting.len() >= self.limits.waiting {
-                return Err(CartServiceError::Overloaded);
+                return Err(request);
             }
             state.waiting.push(Waiting { request, reply });
             if state.waiting.len() == state.enough {

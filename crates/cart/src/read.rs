@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use cartwright_cache::{CacheRead, Document, Layer, StoreValue};
+use cartwright_cache::{CacheRead, Document, Layer, Lease, StoreValue};
 use cartwright_domain::{Cart, OwnerId};
 
 use crate::{
     CartServiceError,
-    combiner::{Turn, Waiting},
+    combiner::{Combiner, Turn, Waiting},
     document::{counts, encode},
     service::Shared,
 };
@@ -52,12 +52,24 @@ impl Read {
 
 pub(crate) type WaitingRead = Waiting<OwnerId, Read>;
 
-/// Answers a batch of reads. Those the cache knows are answered at once; the rest goes to the database in a task of
-/// its own, so that it holds up nobody's hits.
+/// A cart that the cache did not have.
+pub(crate) struct Miss {
+    owner: OwnerId,
+    /// The right to store it. `None`: the cache is not in use.
+    lease: Option<Lease>,
+    callers: Vec<WaitingRead>,
+}
+
+/// Misses wait for each other as writes do: a cold cache asks the database for many carts at once, not for each alone,
+/// and leaves connections to the writes.
+pub(crate) type Misses = Combiner<Miss, ()>;
+
+/// Answers a batch of reads. Those the cache knows are answered at once; the rest goes to the database, and holds up
+/// nobody's hits.
 ///
 /// All callers of one cart get the same answer. They all came before it was asked for: a caller who comes later must
 /// not be given an answer that is older than his question.
-pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<OwnerId, Read>) {
+pub(crate) async fn run(shared: Arc<Shared>, misses: Arc<Misses>, mut turn: Turn<OwnerId, Read>) {
     let mut batch = turn.batch();
     shared.demand.read(batch.len());
     shared.figures.read_batch.record(batch.len() as f64);
@@ -68,7 +80,6 @@ pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<OwnerId, Read>) {
         Some(cache) => cache.read(&owners).await,
         None => owners.iter().map(|_| CacheRead::Bypass).collect(),
     };
-    let (mut to_fill, mut to_load) = (Vec::new(), Vec::new());
     let mut waiting = batch.into_iter().peekable();
     for (owner, read) in owners.into_iter().zip(found) {
         let callers = std::iter::from_fn(|| waiting.next_if(|waiting| waiting.request == owner));
@@ -79,39 +90,35 @@ pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<OwnerId, Read>) {
                 shared.figures.hits(layer).increment(answered as u64);
             }
             CacheRead::Absent(lease) => {
+                shared.figures.misses.increment(1);
                 let callers = callers.collect();
-                to_fill.push((owner, lease, callers));
+                let miss = Miss { owner, lease: Some(lease), callers };
+                hand_over(&shared, &misses, miss);
             }
             CacheRead::Bypass => {
+                shared.figures.bypasses.increment(1);
                 let callers = callers.collect();
-                to_load.push((owner, callers));
+                let miss = Miss { owner, lease: None, callers };
+                hand_over(&shared, &misses, miss);
             }
         }
-    }
-    if !to_fill.is_empty() {
-        shared.figures.misses.increment(to_fill.len() as u64);
-        shared.spawn(fill(Arc::clone(&shared), to_fill));
-    }
-    if !to_load.is_empty() {
-        shared.figures.bypasses.increment(to_load.len() as u64);
-        shared.spawn(load(Arc::clone(&shared), to_load));
     }
 }
 
-async fn fill(shared: Arc<Shared>, wanted: Vec<(OwnerId, cartwright_cache::Lease, Vec<WaitingRead>)>) {
-    let owners: Vec<OwnerId> = wanted.iter().map(|(owner, ..)| owner.clone()).collect();
-    let reads = match shared.store.load_for_fill(&owners).await {
-        Ok(reads) => reads,
-        Err(error) => return refuse(wanted.into_iter().flat_map(|(.., waiting)| waiting), error),
-    };
-    let mut values = Vec::with_capacity(reads.len());
-    for (read, (owner, lease, waiting)) in reads.into_iter().zip(wanted) {
-        if let Some(document) = answer_with(waiting, &read.cart)
-            && read.locked
-        {
-            values.push(StoreValue { owner, lease, document });
+fn hand_over(shared: &Shared, misses: &Misses, miss: Miss) {
+    if let Err(miss) = misses.hand_in(miss, &shared.runtime) {
+        for caller in miss.callers {
+            caller.answer(Err(CartServiceError::Overloaded));
         }
     }
+}
+
+/// Answers a batch of misses from the database.
+pub(crate) async fn run_misses(shared: Arc<Shared>, mut turn: Turn<Miss, ()>) {
+    let batch = turn.batch().into_iter().map(|waiting| waiting.request);
+    let (to_fill, to_load): (Vec<Miss>, Vec<Miss>) = batch.partition(|miss| miss.lease.is_some());
+    let (values, ()) = futures_util::join!(fill(&shared, to_fill), load(&shared, to_load));
+    drop(turn);
     if let Some(cache) = &shared.cache
         && !values.is_empty()
     {
@@ -119,15 +126,43 @@ async fn fill(shared: Arc<Shared>, wanted: Vec<(OwnerId, cartwright_cache::Lease
     }
 }
 
-async fn load(shared: Arc<Shared>, wanted: Vec<(OwnerId, Vec<WaitingRead>)>) {
-    let owners: Vec<OwnerId> = wanted.iter().map(|(owner, _)| owner.clone()).collect();
+/// Returns what may be stored.
+async fn fill(shared: &Shared, wanted: Vec<Miss>) -> Vec<StoreValue> {
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let owners: Vec<OwnerId> = wanted.iter().map(|miss| miss.owner.clone()).collect();
+    let reads = match shared.store.load_for_fill(&owners).await {
+        Ok(reads) => reads,
+        Err(error) => {
+            refuse(wanted, error);
+            return Vec::new();
+        }
+    };
+    let mut values = Vec::with_capacity(reads.len());
+    for (read, Miss { owner, lease, callers }) in reads.into_iter().zip(wanted) {
+        if let Some(document) = answer_with(callers, &read.cart)
+            && let Some(lease) = lease
+            && read.locked
+        {
+            values.push(StoreValue { owner, lease, document });
+        }
+    }
+    values
+}
+
+async fn load(shared: &Shared, wanted: Vec<Miss>) {
+    if wanted.is_empty() {
+        return;
+    }
+    let owners: Vec<OwnerId> = wanted.iter().map(|miss| miss.owner.clone()).collect();
     match shared.store.load(&owners).await {
         Ok(carts) => {
-            for (cart, (_, waiting)) in carts.iter().zip(wanted) {
-                answer_with(waiting, cart);
+            for (cart, miss) in carts.iter().zip(wanted) {
+                answer_with(miss.callers, cart);
             }
         }
-        Err(error) => refuse(wanted.into_iter().flat_map(|(_, waiting)| waiting), error),
+        Err(error) => refuse(wanted, error),
     }
 }
 
@@ -150,9 +185,9 @@ fn answer(waiting: Vec<WaitingRead>, read: &Read) {
     }
 }
 
-fn refuse(waiting: impl Iterator<Item = WaitingRead>, error: cartwright_storage::StorageError) {
+fn refuse(misses: Vec<Miss>, error: cartwright_storage::StorageError) {
     let error = Arc::new(error);
-    for one in waiting {
-        one.answer(Err(CartServiceError::Storage(Arc::clone(&error))));
+    for caller in misses.into_iter().flat_map(|miss| miss.callers) {
+        caller.answer(Err(CartServiceError::Storage(Arc::clone(&error))));
     }
 }

@@ -17,11 +17,16 @@ use crate::{
     combiner::{Combiner, Limits, Run},
     demand::{Demand, StoreWritten},
     document::{decode, encode},
-    gate, read, write,
+    gate,
+    read::{self, Miss},
+    write,
 };
 
 /// How long a write waits for those who were answered with the batch before: clients need about this long to come back.
 const GATHERING: Duration = Duration::from_millis(1);
+
+/// Transactions at the same time that read what the cache does not have; a second one begins when the first is slow.
+const READ_TRANSACTIONS: usize = 4;
 
 /// How the service works.
 #[derive(Debug, Clone)]
@@ -118,9 +123,9 @@ impl CartServiceBuilder {
             tasks: tasks.clone(),
             stop: stop.clone(),
         });
-        let reads: Run<OwnerId, Read> = {
+        let misses: Run<Miss, ()> = {
             let shared = Arc::clone(&shared);
-            Arc::new(move |turn| Box::pin(read::run(Arc::clone(&shared), turn)))
+            Arc::new(move |turn| Box::pin(read::run_misses(Arc::clone(&shared), turn)))
         };
         let writes: Run<CartRequest, Reply> = {
             let shared = Arc::clone(&shared);
@@ -128,6 +133,12 @@ impl CartServiceBuilder {
         };
         let limits =
             |batch, at_once, gathering| Limits { batch, waiting: settings.waiting, at_once, gathering };
+        let misses =
+            Combiner::new(1, limits(settings.read_batch, READ_TRANSACTIONS, Duration::ZERO), &tasks, &misses);
+        let reads: Run<OwnerId, Read> = {
+            let (shared, misses) = (Arc::clone(&shared), Arc::new(misses));
+            Arc::new(move |turn| Box::pin(read::run(Arc::clone(&shared), Arc::clone(&misses), turn)))
+        };
         let readers = Combiner::new(
             settings.read_lanes,
             limits(settings.read_batch, 1, Duration::ZERO),
@@ -157,7 +168,7 @@ pub(crate) struct Shared {
     pub(crate) demand: Demand,
     events: Arc<dyn EventBus>,
     pause: Duration,
-    runtime: Handle,
+    pub(crate) runtime: Handle,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
