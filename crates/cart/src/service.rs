@@ -210,12 +210,17 @@ pub(crate) struct Figures {
     replica: Counter,
     primary: Counter,
     pub(crate) misses: Counter,
+    /// Carts that were written and then stored in the cache.
+    pub(crate) stored: Counter,
+    /// Carts that were written and left to readers.
+    pub(crate) left: Counter,
     pub(crate) bypasses: Counter,
 }
 
 impl Figures {
     fn register() -> Self {
         let reads = |answered: &'static str| metrics::counter!("cartwright_cart_reads_total", "answered_by" => answered);
+        let written = |cached_by: &'static str| metrics::counter!("cartwright_cart_written_total", "cached_by" => cached_by);
         Self {
             read_batch: metrics::histogram!("cartwright_cart_read_batch"),
             write_batch: metrics::histogram!("cartwright_cart_write_batch"),
@@ -223,6 +228,8 @@ impl Figures {
             replica: reads("replica"),
             primary: reads("primary"),
             misses: reads("database_miss"),
+            stored: written("writer"),
+            left: written("readers"),
             bypasses: reads("database_bypass"),
         }
     }

@@ -58,7 +58,14 @@ struct Raised {
 
 impl CacheFence<'_> {
     fn wanted(&self, carts: usize) -> LeaseWanted {
-        if self.shared.demand.written(carts) { LeaseWanted::Yes } else { LeaseWanted::No }
+        let figures = &self.shared.figures;
+        let (wanted, counted) = if self.shared.demand.written(carts) {
+            (LeaseWanted::Yes, &figures.stored)
+        } else {
+            (LeaseWanted::No, &figures.left)
+        };
+        counted.increment(carts as u64);
+        wanted
     }
 }
 

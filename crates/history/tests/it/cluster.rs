@@ -62,7 +62,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start(shape: &Shape) -> Self {
-        let turn = File::create(std::env::temp_dir().join("cartwright-history.lock")).unwrap();
+        // Whoever came first made it; to lock it, others need not write to it.
+        let path = std::env::temp_dir().join("cartwright-history.lock");
+        let turn = File::open(&path)
+            .or_else(|_not_there| File::create_new(&path))
+            .or_else(|_just_made| File::open(&path));
+        let turn = turn.unwrap();
         turn.lock().unwrap();
         let program = program::of(shape);
 
