@@ -19,7 +19,7 @@ pub struct CartEvent {
 /// What a subscriber is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Update {
-    /// The cart has this version now, or a later one.
+    /// The cart has this version now, or a later one. May come after an update with a later version.
     Version(u64),
     /// Events may have been missed: look at the cart.
     Missed,
