@@ -13,9 +13,9 @@ CREATE TABLE products (
 );
 
 -- The one active cart of each owner that ever had one. A cart without a row is empty, at version 0.
--- `version` grows by one with every change, also when the cart is emptied. `lines` is a JSON array, with names and prices
--- as they were when each product was first added, and times in microseconds since 1970 (`lines::jsonb` in a query). Rows are rewritten with each change, hence
--- the room left in the pages.
+-- `version` grows by one with every change, also when the cart is emptied. `lines` is a JSON array (`lines::jsonb` in a
+-- query), with names and prices as they were when each product was first added, and times in microseconds since 1970.
+-- Rows are rewritten with each change, hence the room left in the pages.
 CREATE TABLE carts (
     owner      text COLLATE "C" PRIMARY KEY,
     version    bigint      NOT NULL CHECK (version > 0),
