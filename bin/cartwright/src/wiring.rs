@@ -105,7 +105,7 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
             write_batch: settings.carts.write_batch,
             read_lanes: settings.carts.read_lanes,
             read_batch: settings.carts.read_batch,
-            store_written: settings.carts.store_written.into(),
+            store_written: settings.carts.store_written,
             waiting: settings.carts.waiting,
             ..cartwright_cart::Settings::default()
         });

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, aio::MultiplexedConnection,
 };
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -53,8 +53,8 @@ const CARTS: usize = 1000;
 pub struct RedisEventBus {
     hub: EventHub,
     wanted: mpsc::UnboundedSender<Wanted>,
-    publisher: Mutex<Option<MultiplexedConnection>>,
-    clients: Vec<Client>,
+    /// The connection over which the listening task looks at the primary. `None`: it is looking for one.
+    primary: watch::Receiver<Option<MultiplexedConnection>>,
     /// Whose connection to the primary is shared, as long as there is one.
     carts: Option<Arc<Inner>>,
     _stop: DropGuard,
@@ -82,10 +82,11 @@ impl RedisEventBus {
     pub fn start(options: &RedisOptions) -> Result<Self, ConnectError> {
         let clients = options.clients()?;
         let (wanted, wishes) = mpsc::unbounded_channel();
+        let (found, primary) = watch::channel(None);
         let (hub, stop) = (EventHub::new(), CancellationToken::new());
-        let listening = listen(clients.clone(), hub.clone(), wishes);
+        let listening = listen(clients, hub.clone(), wishes, found);
         tokio::spawn(stop.clone().run_until_cancelled_owned(listening));
-        Ok(Self { hub, wanted, publisher: Mutex::new(None), clients, carts: None, _stop: stop.drop_guard() })
+        Ok(Self { hub, wanted, primary, carts: None, _stop: stop.drop_guard() })
     }
 
     /// As [`start`](Self::start), and publishes together with the documents that this cache stores: one packet for both.
@@ -109,18 +110,12 @@ impl RedisEventBus {
         {
             return sent;
         }
-        let connection = {
-            let mut publisher = self.publisher.lock().await;
-            match &*publisher {
-                Some(connection) => connection.clone(),
-                None => publisher.insert(primary(&self.clients).await?.1).clone(),
-            }
-        };
-        let sent = call.invoke_async(&mut connection.clone()).await;
-        if sent.is_err() {
-            *self.publisher.lock().await = None;
+        let mut primary = self.primary.clone();
+        let found = tokio::time::timeout(PAUSE, primary.wait_for(Option::is_some)).await;
+        match found.ok().and_then(|found| found.ok()?.clone()) {
+            Some(mut connection) => call.invoke_async(&mut connection).await,
+            None => Err(nobody()),
         }
-        sent
     }
 }
 
@@ -148,9 +143,13 @@ impl EventBus for RedisEventBus {
     }
 }
 
+fn nobody() -> RedisError {
+    RedisError::from((ErrorKind::Io, "no server takes writes"))
+}
+
 /// The first server that takes writes, with a connection to it.
 async fn primary(clients: &[Client]) -> RedisResult<(&Client, MultiplexedConnection)> {
-    let mut last = RedisError::from((ErrorKind::Io, "no server takes writes"));
+    let mut last = nobody();
     for client in clients {
         let found: RedisResult<_> = async {
             let config = AsyncConnectionConfig::new()
@@ -175,13 +174,21 @@ async fn takes_writes(connection: &mut MultiplexedConnection) -> RedisResult<boo
 }
 
 /// Hears the primary, whichever that is.
-async fn listen(clients: Vec<Client>, hub: EventHub, mut wishes: mpsc::UnboundedReceiver<Wanted>) {
+async fn listen(
+    clients: Vec<Client>,
+    hub: EventHub,
+    mut wishes: mpsc::UnboundedReceiver<Wanted>,
+    found: watch::Sender<Option<MultiplexedConnection>>,
+) {
     loop {
         let heard = async {
             let (client, control) = primary(&clients).await?;
+            found.send_replace(Some(control.clone()));
             hear(client, control, &hub, &mut wishes).await
         };
-        if let Err(error) = heard.await {
+        let heard = heard.await;
+        found.send_replace(None);
+        if let Err(error) = heard {
             tracing::debug!(%error, "events are not heard");
         }
         tokio::time::sleep(PAUSE).await;

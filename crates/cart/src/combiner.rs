@@ -140,10 +140,6 @@ struct State<Req, Resp> {
 }
 
 impl<Req, Resp> State<Req, Resp> {
-    fn waiting_for_more(&self) -> bool {
-        self.waiting.len() < self.enough
-    }
-
     /// The number of the next batch, if one is to begin now.
     fn next(&mut self, at_once: usize) -> Option<u64> {
         let held = self.turn.is_some_and(|(_, since)| since.elapsed() < SLOW);
@@ -200,14 +196,18 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
             self.tracker.spawn_on(watched, runtime);
         }
     }
-}
 
-impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
+    /// Whether fewer wait than are enough.
+    fn lack(&self) -> bool {
+        let state = self.lock();
+        state.waiting.len() < state.enough
+    }
+
     /// Waits until about as many wait as the last batch had, but no longer than it may take them to come back.
     async fn gather(&self, number: u64) {
         let until = {
             let mut state = self.lock();
-            let Some((ended, size)) = state.last else { return };
+            let Some((ended, size)) = state.last.filter(|_| !self.limits.gathering.is_zero()) else { return };
             let enough = (size - size / 16).min(self.limits.batch);
             if state.waiting.len() >= enough {
                 return;
@@ -216,7 +216,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
             ended + self.limits.gathering
         };
         let gathered = async {
-            while self.lock().waiting_for_more() {
+            while self.lack() {
                 self.gathered.notified().await;
             }
         };

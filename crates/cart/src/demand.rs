@@ -2,13 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::Deserialize;
+
 /// Writes after which half of the past is forgotten.
 const WINDOW: u64 = 4096;
 /// Writes for one read from which on nobody is thought to be interested.
 const TOO_MANY: u64 = 4;
 
 /// Whether carts are stored in the shared cache as soon as they were written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StoreWritten {
     /// While this node reads at least once in four writes.
     #[default]

@@ -83,32 +83,27 @@ pub(crate) async fn run(shared: Arc<Shared>, misses: Arc<Misses>, mut turn: Turn
     let mut waiting = batch.into_iter().peekable();
     for (owner, read) in owners.into_iter().zip(found) {
         let callers = std::iter::from_fn(|| waiting.next_if(|waiting| waiting.request == owner));
-        match read {
+        let lease = match read {
             CacheRead::Hit(document, layer) => {
                 let read = Read { document, source: Source::Cache(layer) };
                 let answered = callers.map(|caller| caller.answer(Ok(read.clone()))).count();
                 shared.figures.hits(layer).increment(answered as u64);
+                continue;
             }
             CacheRead::Absent(lease) => {
                 shared.figures.misses.increment(1);
-                let callers = callers.collect();
-                let miss = Miss { owner, lease: Some(lease), callers };
-                hand_over(&shared, &misses, miss);
+                Some(lease)
             }
             CacheRead::Bypass => {
                 shared.figures.bypasses.increment(1);
-                let callers = callers.collect();
-                let miss = Miss { owner, lease: None, callers };
-                hand_over(&shared, &misses, miss);
+                None
             }
-        }
-    }
-}
-
-fn hand_over(shared: &Shared, misses: &Misses, miss: Miss) {
-    if let Err(miss) = misses.hand_in(miss, &shared.runtime) {
-        for caller in miss.callers {
-            caller.answer(Err(CartServiceError::Overloaded));
+        };
+        let callers = callers.collect();
+        if let Err(refused) = misses.hand_in(Miss { owner, lease, callers }, &shared.runtime) {
+            for caller in refused.callers {
+                caller.answer(Err(CartServiceError::Overloaded));
+            }
         }
     }
 }
@@ -169,19 +164,16 @@ async fn load(shared: &Shared, wanted: Vec<Miss>) {
 fn answer_with(waiting: Vec<WaitingRead>, cart: &Cart) -> Option<Document> {
     match encode(cart) {
         Ok(document) => {
-            answer(waiting, &Read { document: document.clone(), source: Source::Database });
+            let read = Read { document: document.clone(), source: Source::Database };
+            for one in waiting {
+                one.answer(Ok(read.clone()));
+            }
             Some(document)
         }
         Err(error) => {
             tracing::error!(%error, owner = %cart.owner(), "a cart could not be written as JSON");
             None // dropping the callers tells them that their answer is lost
         }
-    }
-}
-
-fn answer(waiting: Vec<WaitingRead>, read: &Read) {
-    for one in waiting {
-        one.answer(Ok(read.clone()));
     }
 }
 

@@ -225,18 +225,14 @@ fn lines_to_make<'a, 'c>(
     requests: &'a [CartRequest],
     cart: impl Fn(&OwnerId) -> Option<&'c Arc<Cart>>,
 ) -> Vec<&'a ProductId> {
-    let (adding, other): (Vec<_>, Vec<_>) = requests
-        .iter()
-        .map(|request| (request, request.command.needs_listing()))
-        .partition(|(_, product)| product.is_some());
-    let other: HashSet<&OwnerId> = other.into_iter().flat_map(|(request, _)| request.carts()).collect();
-    let to_make = adding.into_iter().filter_map(|(request, product)| {
-        let there = !other.contains(&request.owner)
-            && cart(&request.owner)
-                .is_some_and(|cart| product.is_some_and(|product| cart.line(product).is_some()));
-        product.filter(|_| !there)
-    });
-    distinct(to_make)
+    let adds = |request: &CartRequest| request.command.needs_listing().is_some();
+    let otherwise_changed: HashSet<&OwnerId> =
+        requests.iter().filter(|request| !adds(request)).flat_map(CartRequest::carts).collect();
+    distinct(requests.iter().filter_map(|request| {
+        let product = request.command.needs_listing()?;
+        let there = cart(&request.owner).is_some_and(|cart| cart.line(product).is_some());
+        (!there || otherwise_changed.contains(&request.owner)).then_some(product)
+    }))
 }
 
 async fn load_listings(

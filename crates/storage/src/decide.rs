@@ -49,7 +49,7 @@ pub struct Decided {
     pub keep: Vec<usize>,
 }
 
-/// A cart before and after a batch. [`Cart::diff`] says which lines to write.
+/// A cart before and after a batch.
 #[derive(Debug)]
 pub struct CartChange {
     /// As it was loaded. Version 0: it has no row yet.

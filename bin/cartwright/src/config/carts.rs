@@ -1,4 +1,5 @@
 use anyhow::ensure;
+use cartwright_cart::StoreWritten;
 use serde::Deserialize;
 
 /// How carts behave, and how their work is batched.
@@ -26,24 +27,6 @@ pub(crate) struct Carts {
     pub(crate) waiting: usize,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum StoreWritten {
-    Auto,
-    Always,
-    Never,
-}
-
-impl From<StoreWritten> for cartwright_cart::StoreWritten {
-    fn from(setting: StoreWritten) -> Self {
-        match setting {
-            StoreWritten::Auto => Self::Auto,
-            StoreWritten::Always => Self::Always,
-            StoreWritten::Never => Self::Never,
-        }
-    }
-}
-
 impl Default for Carts {
     fn default() -> Self {
         let service = cartwright_cart::Settings::default();
@@ -53,7 +36,7 @@ impl Default for Carts {
             write_batch: service.write_batch,
             read_lanes: service.read_lanes,
             read_batch: service.read_batch,
-            store_written: StoreWritten::Auto,
+            store_written: service.store_written,
             waiting: service.waiting,
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use cartwright_cache::{CartEvent, EventBus, Update};
 use cartwright_cache_redis::{RedisEventBus, RedisOptions};
 use cartwright_cache_tests::owner;
-use cartwright_testkit::RedisServer;
+use cartwright_testkit::{RedisServer, eventually};
 use futures_util::StreamExt;
 
 use crate::kit::{DEADLINE, Servers};
@@ -51,7 +51,16 @@ async fn anybody_may_listen() {
     assert_eq!(heard, told);
 }
 
-/// Listeners follow the primary: nobody is told anything on a server that has become a replica.
+/// How many listen to ana's cart on this server.
+async fn listeners(url: &str) -> u64 {
+    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut asked = redis::cmd("PUBSUB");
+    let (_channel, count): (String, u64) =
+        asked.arg("NUMSUB").arg("cart_update:ana").query_async(&mut connection).await.unwrap();
+    count
+}
+
+/// Listeners and publishers follow the primary: nobody is told anything on a server that has become a replica.
 #[tokio::test(flavor = "multi_thread")]
 async fn listeners_follow_the_primary() {
     let servers = tokio::task::spawn_blocking(Servers::start).await.unwrap();
@@ -65,6 +74,12 @@ async fn listeners_follow_the_primary() {
         if round == 1 {
             servers.0.replicas[0].promote();
             servers.0.primary.replica_of("127.0.0.1", servers.0.replicas[0].port());
+            // Nobody listens on the old one any more: what is heard from now on was published on the new one.
+            eventually(DEADLINE, || async {
+                listeners(&servers.0.primary.url()).await == 0
+                    && listeners(&servers.0.replicas[0].url()).await == 1
+            })
+            .await;
         }
         let deadline = Instant::now() + DEADLINE;
         loop {
