@@ -269,7 +269,7 @@ pub(crate) fn bypass(owners: &[OwnerId]) -> Vec<CacheRead> {
 }
 
 pub(crate) fn lease(namespace: &Arc<str>) -> Lease {
-    Lease { namespace: Arc::clone(namespace), token: Arc::from(format!("T{:032x}", rand::random::<u128>())) }
+    Lease { namespace: Arc::clone(namespace), token: Arc::from(format!("T{:016x}", rand::random::<u64>())) }
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
