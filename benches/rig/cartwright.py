@@ -17,10 +17,10 @@ class Adapter(Base):
         self.psql(f"""insert into products (id, name, price_minor, currency, active, created_at, updated_at)
             select i::text, 'Rig product ' || lpad(i::text, 6, '0') || ', a plain description', 100 + (i * 37) % 9900, 'EUR', true, now(), now()
             from generate_series(1, {self.products}) i""")
-        self.psql(f"""insert into carts (owner, version, created_at, updated_at, lines)
-            select u::text, 5, now(), now(), json_agg(json_build_object('product_id', p.id, 'name', p.name,
-                'price', json_build_object('minor', p.price_minor, 'currency', p.currency), 'quantity', 1,
-                'added_at', (extract(epoch from now()) * 1000000)::bigint))::text
+        self.psql(f"""insert into carts (owner, version, created_at, updated_at, quantities, lines)
+            select u::text, 5, now(), now(), json_agg(1)::text, json_agg(json_build_object('product_id', p.id, 'name', p.name,
+                    'price', json_build_object('minor', p.price_minor, 'currency', p.currency),
+                    'added_at', (extract(epoch from now()) * 1000000)::bigint))::text
             from generate_series(1, {self.users}) u cross join generate_series(0, 4) k
             join products p on p.id = (((u * 7 + k * 1009) % {self.products}) + 1)::text
             group by u""")

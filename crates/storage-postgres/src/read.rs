@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use cartwright_domain::{Cart, Currency, Gate, GateState, Listing, Money, OwnerId, ProductId};
-use cartwright_storage::{KeyState, StorageError, lines_from_json};
+use cartwright_storage::{KeptLines, KeyState, StorageError};
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -29,15 +29,15 @@ pub(crate) fn at<T>(items: &[T], position: i64) -> Result<&T> {
 /// Carts that have a row, of the owners that were asked for.
 pub(crate) fn carts(known: &Known<'_>, rows: Vec<CartRow>) -> Result<HashMap<OwnerId, Arc<Cart>>> {
     let mut carts = HashMap::with_capacity(known.owners.len());
-    for (position, version, created, updated, lines) in rows {
+    for (position, version, created, updated, quantities, lines) in rows {
         let owner = *at(&known.owners, position)?;
-        let cart = match lines {
+        let cart = match quantities.zip(lines) {
             None => known.cart(position, version, updated).ok_or_else(|| {
                 StorageError::unexpected("a cart without the lines, which are not known here")
             })?,
-            Some(lines) => {
+            Some((quantities, lines)) => {
                 let version = u64::try_from(version).map_err(bad("a cart with a negative version"))?;
-                let lines = lines_from_json(&lines)?;
+                let lines = KeptLines { quantities: &*quantities, lines: &*lines }.read()?;
                 Arc::new(Cart::from_parts(owner.clone(), version, lines, created, updated))
             }
         };

@@ -1,6 +1,6 @@
 //! From decisions to rows.
 
-use cartwright_storage::{CartRequest, Decided, KEY_LIFETIME, StorageError, lines_to_json};
+use cartwright_storage::{CartRequest, Decided, KEY_LIFETIME, KeptLines, StorageError, only_quantities};
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
@@ -45,6 +45,7 @@ impl<'a> Write<'a> {
                 versions: Vec::new(),
                 created: Vec::new(),
                 updated: Vec::new(),
+                quantities: Vec::new(),
                 lines: Vec::new(),
             },
             update: UpdateCarts {
@@ -52,6 +53,7 @@ impl<'a> Write<'a> {
                 before: Vec::new(),
                 after: Vec::new(),
                 updated: Vec::new(),
+                quantities: Vec::new(),
                 lines: Vec::new(),
             },
             keep: KeepAnswers {
@@ -71,18 +73,27 @@ impl<'a> Write<'a> {
         let (Some(created), Some(updated)) = (after.created_at(), after.updated_at()) else {
             return Err(StorageError::unexpected("a changed cart without a time of change"));
         };
-        let lines = lines_to_json(after.lines())?;
         if before.version() == 0 {
             self.insert.owners.push(owner);
             self.insert.versions.push(version(after.version())?);
             self.insert.created.push(created);
             self.insert.updated.push(updated);
+            let KeptLines { quantities, lines } = KeptLines::of(after.lines())?;
+            self.insert.quantities.push(quantities);
             self.insert.lines.push(lines);
         } else {
             self.update.owners.push(owner);
             self.update.before.push(version(before.version())?);
             self.update.after.push(version(after.version())?);
             self.update.updated.push(updated);
+            let (quantities, lines) = match only_quantities(before.lines(), after.lines())? {
+                Some(quantities) => (quantities, None),
+                None => {
+                    let KeptLines { quantities, lines } = KeptLines::of(after.lines())?;
+                    (quantities, Some(lines))
+                }
+            };
+            self.update.quantities.push(quantities);
             self.update.lines.push(lines);
         }
         Ok(())

@@ -81,7 +81,7 @@ async fn a_panic_in_a_task_leaves_no_transaction_behind() {
     let (store, _folder) = fresh().await;
     let panicked = store.write(|connection| -> Result<(), StorageError> {
         let mut transaction = crate::connection::Transaction::begin(connection)?;
-        let sql = "INSERT INTO carts VALUES ('ana', 1, 0, 0, '[]')";
+        let sql = "INSERT INTO carts VALUES ('ana', 1, 0, 0, '[]', '[]')";
         transaction.connection().batch_execute(sql).map_err(storage_error)?;
         panic!("on purpose");
     });

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cartwright_domain::{Cart, Currency, Listing, Money, OwnerId, ProductId};
-use cartwright_storage::{StorageError, lines_from_json};
+use cartwright_storage::{KeptLines, StorageError};
 use chrono::{DateTime, Utc};
 use diesel::{
     RunQueryDsl, SqliteConnection,
@@ -16,13 +16,13 @@ use crate::{
     statement::{Bind, Statement},
 };
 
-/// Owner, version, two times, and the lines as JSON.
-type CartRow = (String, i64, i64, i64, String);
-type CartColumns = (Text, BigInt, BigInt, BigInt, Text);
+/// Owner, version, two times, and quantities and lines as JSON.
+type CartRow = (String, i64, i64, i64, String, String);
+type CartColumns = (Text, BigInt, BigInt, BigInt, Text, Text);
 
 /// `CROSS JOIN` fixes the order: the wanted owners outside, the table by its primary key inside.
 pub(crate) const LOAD_CARTS: &str = "\
-    SELECT c.owner, c.version, c.created_at, c.updated_at, c.lines \
+    SELECT c.owner, c.version, c.created_at, c.updated_at, c.quantities, c.lines \
     FROM json_each(?) AS wanted CROSS JOIN carts AS c ON c.owner = wanted.value";
 
 pub(crate) const LOAD_LISTINGS: &str = "\
@@ -39,11 +39,11 @@ pub(crate) fn load_carts<'a>(
     let rows = Statement::<CartColumns>::new(LOAD_CARTS, &binds)
         .load::<CartRow>(connection)
         .map_err(storage_error)?;
-    let cart = |(owner, version, created_at, updated_at, lines): CartRow| {
+    let cart = |(owner, version, created_at, updated_at, quantities, lines): CartRow| {
         let owner = OwnerId::new(&owner).map_err(|error| broken("an owner", error))?;
         let version = u64::try_from(version).map_err(|error| broken("a version", error))?;
-        let (lines, created_at, updated_at) =
-            (lines_from_json(&lines)?, time(created_at)?, time(updated_at)?);
+        let lines = KeptLines { quantities: &*quantities, lines: &*lines }.read()?;
+        let (created_at, updated_at) = (time(created_at)?, time(updated_at)?);
         Ok((owner.clone(), Cart::from_parts(owner, version, lines, created_at, updated_at)))
     };
     rows.into_iter().map(cart).collect()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cartwright_storage::{Answer, CartChange, IdempotencyClaim, StorageError, lines_to_json};
+use cartwright_storage::{Answer, CartChange, IdempotencyClaim, KeptLines, StorageError};
 use chrono::{DateTime, Utc};
 use diesel::{RunQueryDsl, SqliteConnection};
 
@@ -14,10 +14,11 @@ use crate::{
 
 // `WHERE true` tells the parser that the `ON` which follows does not belong to a join.
 pub(crate) const PUT_CARTS: &str = "\
-    INSERT INTO carts (owner, version, created_at, updated_at, lines) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true \
+    INSERT INTO carts (owner, version, created_at, updated_at, quantities, lines) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true \
     ON CONFLICT (owner) DO UPDATE SET \
-        version = excluded.version, updated_at = excluded.updated_at, lines = excluded.lines";
+        version = excluded.version, updated_at = excluded.updated_at, \
+        quantities = excluded.quantities, lines = excluded.lines";
 
 /// A key that is there already has expired.
 pub(crate) const PUT_ANSWERS: &str = "\
@@ -31,7 +32,8 @@ pub(crate) fn carts(connection: &mut SqliteConnection, changed: &[CartChange]) -
     let rows = changed.iter().map(|CartChange { after, .. }| {
         let micros = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
         let (created, updated) = (micros(after.created_at()), micros(after.updated_at()));
-        Ok((after.owner(), after.version(), created, updated, lines_to_json(after.lines())?))
+        let KeptLines { quantities, lines } = KeptLines::of(after.lines())?;
+        Ok((after.owner(), after.version(), created, updated, quantities, lines))
     });
     let rows = rows.collect::<Result<Vec<_>, StorageError>>()?;
     exactly(put(connection, PUT_CARTS, &rows)?, rows.len(), "carts were written")

@@ -18,7 +18,7 @@ pub use catalog::CatalogStore;
 pub use decide::{CartChange, Decided, KEY_LIFETIME, KeyState, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
-pub use lines::{lines_from_json, lines_to_json};
+pub use lines::{KeptLines, only_quantities};
 
 /// Everything the cart service needs of a store.
 pub trait Store: CartStore + GateStore + CatalogStore + std::fmt::Debug {}

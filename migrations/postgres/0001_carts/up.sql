@@ -13,14 +13,16 @@ CREATE TABLE products (
 );
 
 -- The one active cart of each owner that ever had one. A cart without a row is empty, at version 0.
--- `version` grows by one with every change, also when the cart is emptied. `lines` is a JSON array (`lines::jsonb` in a
--- query), with names and prices as they were when each product was first added, and times in microseconds since 1970.
+-- `version` grows by one with every change, also when the cart is emptied. `quantities` and `lines` are JSON arrays in the
+-- same order (`lines::jsonb` in a query): what changes most, and the rest, with names and prices as they were when each
+-- product was first added, and times in microseconds since 1970.
 -- Rows are rewritten with each change, hence the room left in the pages.
 CREATE TABLE carts (
     owner      text COLLATE "C" PRIMARY KEY,
     version    bigint      NOT NULL CHECK (version > 0),
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
+    quantities text        NOT NULL,
     lines      text        NOT NULL
 ) WITH (fillfactor = 80);
 

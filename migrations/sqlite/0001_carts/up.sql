@@ -19,7 +19,8 @@ CREATE TABLE carts (
     version INTEGER NOT NULL CHECK (version > 0),
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
-    -- A JSON array. Name and price of a line are those of the moment at which it was made.
+    -- JSON arrays in the same order. Name and price of a line are those of the moment at which it was made.
+    quantities TEXT NOT NULL,
     lines TEXT NOT NULL
 ) STRICT;
 

@@ -100,8 +100,8 @@ async fn a_batch_is_three_round_trips_and_a_read_is_one() {
 }
 
 const ROWS: &str = "\
-    INSERT INTO carts SELECT 'f' || n, 1, now(), now(), ( \
-        SELECT json_agg(json_build_object('product_id', 'p' || p, 'name', 'A product', 'quantity', 1, \
+    INSERT INTO carts SELECT 'f' || n, 1, now(), now(), '[1,1,1]', ( \
+        SELECT json_agg(json_build_object('product_id', 'p' || p, 'name', 'A product', \
             'price', json_build_object('minor', 100, 'currency', 'EUR'), 'added_at', 1767225600000000)) \
         FROM generate_series(1, 3) p) FROM generate_series(1, 20000) n; \
     INSERT INTO products SELECT 'p' || n, 'A product', 100, 'EUR', true FROM generate_series(1, 20000) n; \

@@ -195,7 +195,7 @@ async fn a_version_that_came_again_is_not_taken_for_the_one_that_was_written() {
     let (url, store) = shop().await;
     run(&store, &[add("ana", "tea", 1)]).await.unwrap();
     let server = direct(&url).await;
-    let restored = "UPDATE carts SET lines = replace(lines, '\"quantity\":1', '\"quantity\":7'), updated_at = updated_at + interval '1 second'";
+    let restored = "UPDATE carts SET quantities = replace(quantities, '[1]', '[7]'), updated_at = updated_at + interval '1 second'";
     server.batch_execute(restored).await.unwrap();
     assert_eq!(store.load(&[owner("ana")]).await.unwrap()[0].total_quantity(), 7);
     let outcomes = run(&store, &[add("ana", "tea", 1)]).await.unwrap();
