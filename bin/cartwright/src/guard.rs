@@ -59,7 +59,11 @@ impl CartCache for ClosedCache {
         None
     }
 
-    async fn read(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+    async fn look(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+        self.claim(owners).await
+    }
+
+    async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
         owners.iter().map(|_| CacheRead::Bypass).collect()
     }
 

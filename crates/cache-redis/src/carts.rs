@@ -144,12 +144,12 @@ impl CartCache for RedisCartCache {
         None
     }
 
-    async fn read(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
-        let view = self.inner.views.current();
-        match view.usable() {
-            Some(opening) if !owners.is_empty() => self.inner.read(&view, opening, owners).await,
-            _ => bypass(owners),
-        }
+    async fn look(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+        self.inner.under_view(owners, async |opening| self.inner.look(opening, owners).await).await
+    }
+
+    async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+        self.inner.under_view(owners, async |opening| self.inner.claim(opening, owners).await).await
     }
 
     async fn fence(

@@ -14,7 +14,7 @@ use crate::{
     endpoint::Endpoint,
     heartbeat::fresh,
     value::{self, Value},
-    view::{Opening, View},
+    view::Opening,
 };
 
 /// The same for a reader who means to fill.
@@ -73,10 +73,9 @@ impl Inner {
     }
 
     /// Asks the primary, and where nothing stands, leaves a token.
-    async fn read_primary(&self, opening: &Opening, owners: &[&OwnerId]) -> Vec<CacheRead> {
-        let bypass = || owners.iter().map(|_| CacheRead::Bypass).collect();
+    pub(crate) async fn claim(&self, opening: &Opening, owners: &[OwnerId]) -> Vec<CacheRead> {
         let Some(endpoint) = self.primary(opening).filter(|endpoint| !endpoint.suspect()) else {
-            return bypass();
+            return bypass(owners);
         };
         let mut pipeline = redis::Pipeline::with_capacity(owners.len());
         let leases: Vec<Lease> = owners.iter().map(|_| lease(&opening.namespace)).collect();
@@ -107,36 +106,41 @@ impl Inner {
                     Some(Value::Foreign) => CacheRead::Bypass,
                 })
                 .collect(),
-            Ok(_) => bypass(),
+            Ok(_) => bypass(owners),
             Err(error) => {
                 self.failed(endpoint, &error);
-                bypass()
+                bypass(owners)
             }
         }
     }
 
-    pub(crate) async fn read(&self, view: &View, opening: &Opening, owners: &[OwnerId]) -> Vec<CacheRead> {
-        let found = self.read_replica(opening, owners).await.unwrap_or_default();
-        let mut reads: Vec<Option<CacheRead>> = found
-            .into_iter()
-            .map(|bytes| match bytes.map(value::read) {
-                Some(Value::Document(document)) => Some(CacheRead::Hit(document, Layer::Replica)),
-                _ => None,
-            })
-            .collect();
-        reads.resize(owners.len(), None);
-        let missing: Vec<&OwnerId> =
-            owners.iter().zip(&reads).filter(|(_, read)| read.is_none()).map(|(owner, _)| owner).collect();
-        if !missing.is_empty() {
-            let mut answers = self.read_primary(opening, &missing).await.into_iter();
-            for read in reads.iter_mut().filter(|read| read.is_none()) {
-                *read = answers.next();
+    /// On a fresh replica, or where there is none, on the primary.
+    pub(crate) async fn look(&self, opening: &Opening, owners: &[OwnerId]) -> Vec<CacheRead> {
+        let Some(found) = self.read_replica(opening, owners).await else {
+            return self.claim(opening, owners).await;
+        };
+        let read = |bytes: Option<Vec<u8>>| match bytes.map(value::read) {
+            Some(Value::Document(document)) => CacheRead::Hit(document, Layer::Replica),
+            _ => CacheRead::Missing,
+        };
+        let mut reads: Vec<CacheRead> = found.into_iter().map(read).collect();
+        reads.resize(owners.len(), CacheRead::Missing);
+        reads
+    }
+
+    /// What is read may be served only while the opening under which that was done is known to stand.
+    pub(crate) async fn under_view(
+        &self,
+        owners: &[OwnerId],
+        read: impl AsyncFnOnce(&Opening) -> Vec<CacheRead>,
+    ) -> Vec<CacheRead> {
+        let view = self.views.current();
+        if let Some(opening) = view.usable().filter(|_| !owners.is_empty()) {
+            let reads = read(opening).await;
+            if self.views.still(&view) {
+                return reads;
             }
         }
-        // What was read may be served only while this opening is known to stand.
-        if !self.views.still(view) {
-            return bypass(owners);
-        }
-        reads.into_iter().map(|read| read.unwrap_or(CacheRead::Bypass)).collect()
+        bypass(owners)
     }
 }

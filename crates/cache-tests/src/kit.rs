@@ -81,6 +81,7 @@ impl Kit {
                     return;
                 }
                 CacheRead::Absent(_) => panic!("{owner} is absent after it was stored"),
+                CacheRead::Missing => panic!("{owner} was read, not looked for"),
                 CacheRead::Bypass => {}
             }
             assert!(Instant::now() < deadline, "{owner} was stored and is not read");

@@ -34,6 +34,7 @@ macro_rules! conformance {
             an_absent_cart_gives_one_lease,
             many_readers_of_an_absent_cart_get_one_lease,
             what_is_stored_is_read,
+            a_look_is_never_wrong_and_a_claim_always_answers,
             a_hit_stays,
             a_fence_hides_a_hit_at_once,
             a_fence_takes_a_readers_lease_away,

@@ -53,6 +53,8 @@ pub struct Lease {
 pub enum CacheRead {
     /// The current document.
     Hit(Document, Layer),
+    /// It is not where it was looked for. [`claim`](CartCache::claim) says more.
+    Missing,
     /// There is none. Whoever reads the cart under its shared lock, taken after this answer, may store it with this
     /// lease.
     Absent(Lease),
@@ -161,15 +163,39 @@ pub struct CacheStatus {
 /// Write: *lock → invalidate → commit → store by compare-and-set*. [`fence`](Self::fence) is called while the store
 /// holds the carts' locks; [`store`](Self::store) after the commit, with the lease that the fence gave.
 ///
-/// Read: [`read`](Self::read); on [`CacheRead::Absent`] the cart is loaded under its shared lock, and
-/// [`store`](Self::store)d.
+/// Read: [`look`](Self::look); on [`CacheRead::Missing`], [`claim`](Self::claim); on [`CacheRead::Absent`] the cart is
+/// loaded under its shared lock, and [`store`](Self::store)d.
 #[async_trait]
 pub trait CartCache: Send + Sync + std::fmt::Debug + 'static {
-    /// Reads a cart without waiting. `None`: ask [`read`](Self::read).
+    /// Reads a cart without waiting. `None`: ask [`look`](Self::look).
     fn peek(&self, owner: &OwnerId) -> Option<Document>;
 
-    /// Reads carts: one answer for each owner, in order. One round trip when all are cached, two at most.
-    async fn read(&self, owners: &[OwnerId]) -> Vec<CacheRead>;
+    /// Reads carts where that is cheapest: one answer for each owner, in order. One round trip; where there is no such
+    /// place, it is a [`claim`](Self::claim).
+    async fn look(&self, owners: &[OwnerId]) -> Vec<CacheRead>;
+
+    /// Reads carts where they are written, and gives leases for those that are not there: never
+    /// [`CacheRead::Missing`]. One round trip, and a write: to be asked for many at once, after a look.
+    async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead>;
+
+    /// A look, and a claim of what is missing.
+    async fn read(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+        let mut reads = self.look(owners).await;
+        let missing = |read: &CacheRead| *read == CacheRead::Missing;
+        let asked: Vec<OwnerId> = owners
+            .iter()
+            .zip(&reads)
+            .filter(|(_, read)| missing(read))
+            .map(|(owner, _)| owner.clone())
+            .collect();
+        if !asked.is_empty() {
+            let mut claimed = self.claim(&asked).await.into_iter();
+            for read in reads.iter_mut().filter(|read| missing(read)) {
+                *read = claimed.next().unwrap_or(CacheRead::Bypass);
+            }
+        }
+        reads
+    }
 
     /// Makes sure that no reader, on any node, is served the carts' present documents any more. `gate` was read under
     /// the carts' locks. A lease for what they become is given when it is wanted, and the cache is in use.

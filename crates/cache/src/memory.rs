@@ -108,7 +108,11 @@ impl CartCache for MemoryCartCache {
         }
     }
 
-    async fn read(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+    async fn look(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+        self.claim(owners).await
+    }
+
+    async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
         let read = |owner: &OwnerId| {
             let known = |entry| match entry {
                 Entry::Document(document) => CacheRead::Hit(document, Layer::Memory),

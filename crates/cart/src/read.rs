@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cartwright_cache::{CacheRead, Document, Layer, Lease, StoreValue};
 use cartwright_domain::{Cart, OwnerId};
+use cartwright_storage::StorageError;
 
 use crate::{
     CartServiceError,
@@ -52,17 +53,27 @@ impl Read {
 
 pub(crate) type WaitingRead = Waiting<OwnerId, Read>;
 
-/// A cart that the cache did not have.
-pub(crate) struct Miss {
+/// A cart that was asked for.
+pub(crate) struct Wanted {
     owner: OwnerId,
-    /// The right to store it. `None`: the cache is not in use.
-    lease: Option<Lease>,
     callers: Vec<WaitingRead>,
+    /// What the cache says of it.
+    read: CacheRead,
 }
 
-/// Misses wait for each other as writes do: a cold cache asks the database for many carts at once, not for each alone,
-/// and leaves connections to the writes.
-pub(crate) type Misses = Combiner<Miss, ()>;
+impl Wanted {
+    /// Answers a hit. Anything else is given back.
+    fn hit(self, shared: &Shared) -> Option<Self> {
+        let CacheRead::Hit(document, layer) = self.read else { return Some(self) };
+        shared.figures.hits(layer).increment(self.callers.len() as u64);
+        answer(self.callers, &Ok(Read { document, source: Source::Cache(layer) }));
+        None
+    }
+}
+
+/// Misses wait for each other as writes do: a cold cache asks its primary and the database for many carts at once, not
+/// for each alone, and leaves connections to the writes.
+pub(crate) type Misses = Combiner<Wanted, ()>;
 
 /// Answers a batch of reads. Those the cache knows are answered at once; the rest goes to the database, and holds up
 /// nobody's hits.
@@ -77,41 +88,33 @@ pub(crate) async fn run(shared: Arc<Shared>, misses: Arc<Misses>, mut turn: Turn
     let mut owners: Vec<OwnerId> = batch.iter().map(|waiting| waiting.request.clone()).collect();
     owners.dedup();
     let found = match &shared.cache {
-        Some(cache) => cache.read(&owners).await,
+        Some(cache) => cache.look(&owners).await,
         None => owners.iter().map(|_| CacheRead::Bypass).collect(),
     };
     let mut waiting = batch.into_iter().peekable();
     for (owner, read) in owners.into_iter().zip(found) {
-        let callers = std::iter::from_fn(|| waiting.next_if(|waiting| waiting.request == owner));
-        let lease = match read {
-            CacheRead::Hit(document, layer) => {
-                let read = Read { document, source: Source::Cache(layer) };
-                let answered = callers.map(|caller| caller.answer(Ok(read.clone()))).count();
-                shared.figures.hits(layer).increment(answered as u64);
-                continue;
-            }
-            CacheRead::Absent(lease) => {
-                shared.figures.misses.increment(1);
-                Some(lease)
-            }
-            CacheRead::Bypass => {
-                shared.figures.bypasses.increment(1);
-                None
-            }
-        };
-        let callers = callers.collect();
-        if let Err(refused) = misses.hand_in(Miss { owner, lease, callers }, &shared.runtime) {
-            for caller in refused.callers {
-                caller.answer(Err(CartServiceError::Overloaded));
-            }
+        let callers = std::iter::from_fn(|| waiting.next_if(|waiting| waiting.request == owner)).collect();
+        if let Some(miss) = (Wanted { owner, callers, read }).hit(&shared)
+            && let Err(refused) = misses.hand_in(miss, &shared.runtime)
+        {
+            answer(refused.callers, &Err(CartServiceError::Overloaded));
         }
     }
 }
 
-/// Answers a batch of misses from the database.
-pub(crate) async fn run_misses(shared: Arc<Shared>, mut turn: Turn<Miss, ()>) {
-    let batch = turn.batch().into_iter().map(|waiting| waiting.request);
-    let (to_fill, to_load): (Vec<Miss>, Vec<Miss>) = batch.partition(|miss| miss.lease.is_some());
+/// Answers a batch of misses: from the cache's primary, or from the database.
+pub(crate) async fn run_misses(shared: Arc<Shared>, mut turn: Turn<Wanted, ()>) {
+    let mut batch: Vec<Wanted> = turn.batch().into_iter().map(|waiting| waiting.request).collect();
+    claim(&shared, &mut batch).await;
+    let (mut to_fill, mut to_load) = (Vec::new(), Vec::new());
+    for miss in batch.into_iter().filter_map(|wanted| wanted.hit(&shared)) {
+        match miss.read {
+            CacheRead::Absent(lease) => to_fill.push((miss.owner, miss.callers, lease)),
+            _ => to_load.push((miss.owner, miss.callers)),
+        }
+    }
+    shared.figures.misses.increment(to_fill.len() as u64);
+    shared.figures.bypasses.increment(to_load.len() as u64);
     let (values, ()) = futures_util::join!(fill(&shared, to_fill), load(&shared, to_load));
     drop(turn);
     if let Some(cache) = &shared.cache
@@ -121,23 +124,36 @@ pub(crate) async fn run_misses(shared: Arc<Shared>, mut turn: Turn<Miss, ()>) {
     }
 }
 
+/// Asks for what is missing where it was looked for.
+async fn claim(shared: &Shared, batch: &mut [Wanted]) {
+    let Some(cache) = &shared.cache else { return };
+    let mut missing: Vec<&mut Wanted> =
+        batch.iter_mut().filter(|wanted| wanted.read == CacheRead::Missing).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let owners: Vec<OwnerId> = missing.iter().map(|wanted| wanted.owner.clone()).collect();
+    for (wanted, read) in missing.iter_mut().zip(cache.claim(&owners).await) {
+        wanted.read = read;
+    }
+}
+
 /// Returns what may be stored.
-async fn fill(shared: &Shared, wanted: Vec<Miss>) -> Vec<StoreValue> {
+async fn fill(shared: &Shared, wanted: Vec<(OwnerId, Vec<WaitingRead>, Lease)>) -> Vec<StoreValue> {
     if wanted.is_empty() {
         return Vec::new();
     }
-    let owners: Vec<OwnerId> = wanted.iter().map(|miss| miss.owner.clone()).collect();
+    let owners: Vec<OwnerId> = wanted.iter().map(|(owner, ..)| owner.clone()).collect();
     let reads = match shared.store.load_for_fill(&owners).await {
         Ok(reads) => reads,
         Err(error) => {
-            refuse(wanted, error);
+            refuse(wanted.into_iter().map(|(_, callers, _)| callers), error);
             return Vec::new();
         }
     };
     let mut values = Vec::with_capacity(reads.len());
-    for (read, Miss { owner, lease, callers }) in reads.into_iter().zip(wanted) {
+    for (read, (owner, callers, lease)) in reads.into_iter().zip(wanted) {
         if let Some(document) = answer_with(callers, &read.cart)
-            && let Some(lease) = lease
             && read.locked
         {
             values.push(StoreValue { owner, lease, document });
@@ -146,40 +162,43 @@ async fn fill(shared: &Shared, wanted: Vec<Miss>) -> Vec<StoreValue> {
     values
 }
 
-async fn load(shared: &Shared, wanted: Vec<Miss>) {
+async fn load(shared: &Shared, wanted: Vec<(OwnerId, Vec<WaitingRead>)>) {
     if wanted.is_empty() {
         return;
     }
-    let owners: Vec<OwnerId> = wanted.iter().map(|miss| miss.owner.clone()).collect();
+    let owners: Vec<OwnerId> = wanted.iter().map(|(owner, _)| owner.clone()).collect();
     match shared.store.load(&owners).await {
         Ok(carts) => {
-            for (cart, miss) in carts.iter().zip(wanted) {
-                answer_with(miss.callers, cart);
+            for (cart, (_, callers)) in carts.iter().zip(wanted) {
+                answer_with(callers, cart);
             }
         }
-        Err(error) => refuse(wanted, error),
+        Err(error) => refuse(wanted.into_iter().map(|(_, callers)| callers), error),
     }
 }
 
-fn answer_with(waiting: Vec<WaitingRead>, cart: &Cart) -> Option<Document> {
+fn answer_with(callers: Vec<WaitingRead>, cart: &Cart) -> Option<Document> {
     match encode(cart) {
         Ok(document) => {
-            let read = Read { document: document.clone(), source: Source::Database };
-            for one in waiting {
-                one.answer(Ok(read.clone()));
-            }
+            answer(callers, &Ok(Read { document: document.clone(), source: Source::Database }));
             Some(document)
         }
         Err(error) => {
-            tracing::error!(%error, owner = %cart.owner(), "a cart could not be written as JSON");
-            None // dropping the callers tells them that their answer is lost
+            refuse([callers], StorageError::unexpected(format!("a cart that cannot be written: {error}")));
+            None
         }
     }
 }
 
-fn refuse(misses: Vec<Miss>, error: cartwright_storage::StorageError) {
-    let error = Arc::new(error);
-    for caller in misses.into_iter().flat_map(|miss| miss.callers) {
-        caller.answer(Err(CartServiceError::Storage(Arc::clone(&error))));
+fn refuse(callers: impl IntoIterator<Item = Vec<WaitingRead>>, error: StorageError) {
+    let error = CartServiceError::Storage(Arc::new(error));
+    for callers in callers {
+        answer(callers, &Err(error.clone()));
+    }
+}
+
+fn answer(callers: Vec<WaitingRead>, read: &Result<Read, CartServiceError>) {
+    for caller in callers {
+        caller.answer(read.clone());
     }
 }

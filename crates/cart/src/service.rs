@@ -18,11 +18,12 @@ use crate::{
     demand::{Demand, StoreWritten},
     document::{decode, encode},
     gate,
-    read::{self, Miss},
+    read::{self, Wanted},
     write,
 };
 
-/// How long a write waits for those who were answered with the batch before: clients need about this long to come back.
+/// How long a batch of writes or misses waits for those who were answered with the batch before: clients need about
+/// this long to come back.
 const GATHERING: Duration = Duration::from_millis(1);
 
 /// Transactions at the same time that read what the cache does not have; a second one begins when the first is slow.
@@ -123,7 +124,7 @@ impl CartServiceBuilder {
             tasks: tasks.clone(),
             stop: stop.clone(),
         });
-        let misses: Run<Miss, ()> = {
+        let misses: Run<Wanted, ()> = {
             let shared = Arc::clone(&shared);
             Arc::new(move |turn| Box::pin(read::run_misses(Arc::clone(&shared), turn)))
         };
@@ -134,7 +135,7 @@ impl CartServiceBuilder {
         let limits =
             |batch, at_once, gathering| Limits { batch, waiting: settings.waiting, at_once, gathering };
         let misses =
-            Combiner::new(1, limits(settings.read_batch, READ_TRANSACTIONS, Duration::ZERO), &tasks, &misses);
+            Combiner::new(1, limits(settings.read_batch, READ_TRANSACTIONS, GATHERING), &tasks, &misses);
         let reads: Run<OwnerId, Read> = {
             let (shared, misses) = (Arc::clone(&shared), Arc::new(misses));
             Arc::new(move |turn| Box::pin(read::run(Arc::clone(&shared), Arc::clone(&misses), turn)))

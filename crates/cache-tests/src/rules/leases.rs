@@ -18,6 +18,24 @@ pub async fn an_absent_cart_gives_one_lease(kit: Kit) {
     kit.hidden(&ana).await;
 }
 
+/// Looking shows what is there, and is never wrong about it; claiming never says that somebody else must be asked.
+pub async fn a_look_is_never_wrong_and_a_claim_always_answers(kit: Kit) {
+    let (ana, bob) = (owner("ana"), owner("bob"));
+    kit.put(&ana, &document(3)).await;
+    let asked = [bob.clone(), ana.clone()];
+    let looked = kit.cache().look(&asked).await;
+    assert!(matches!(&looked[0], CacheRead::Missing | CacheRead::Absent(_)), "{looked:?}");
+    assert!(!matches!(&looked[1], CacheRead::Absent(_)), "{looked:?}");
+    let claimed = kit.cache().claim(&asked).await;
+    assert!(matches!(&claimed[0], CacheRead::Absent(_)), "{claimed:?}");
+    assert!(matches!(&claimed[1], CacheRead::Hit(found, _) if *found == document(3)), "{claimed:?}");
+    let fence = kit.fence(std::slice::from_ref(&ana)).await;
+    let looked = kit.cache().look(&asked).await;
+    assert!(!looked.iter().any(|read| matches!(read, CacheRead::Hit(..))), "{looked:?}");
+    let claimed = kit.cache().claim(&asked).await;
+    assert!(matches!(&claimed[1], CacheRead::Absent(lease) if *lease == fence), "{claimed:?}");
+}
+
 /// However many ask at once, they get the same lease, and one of them uses it up.
 pub async fn many_readers_of_an_absent_cart_get_one_lease(kit: Kit) {
     for round in 0..20 {

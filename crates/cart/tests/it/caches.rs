@@ -56,9 +56,16 @@ impl CartCache for GatedCache {
         if self.in_use() { self.inner.peek(owner) } else { None }
     }
 
-    async fn read(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+    async fn look(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
         if self.in_use() {
-            return self.inner.read(owners).await;
+            return self.inner.look(owners).await;
+        }
+        owners.iter().map(|_| CacheRead::Bypass).collect()
+    }
+
+    async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+        if self.in_use() {
+            return self.inner.claim(owners).await;
         }
         owners.iter().map(|_| CacheRead::Bypass).collect()
     }
