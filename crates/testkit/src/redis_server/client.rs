@@ -73,7 +73,7 @@ impl RedisServer {
     fn client(&self) -> RedisResult<Client> {
         let Some(files) = &self.spec.tls else { return Client::open(self.url()) };
         // Fails when the test has chosen a provider already, which is as good.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let root_cert = Some(std::fs::read(&files.ca)?);
         Client::build_with_tls(self.url(), TlsCertificates { client_tls: None, root_cert })
     }

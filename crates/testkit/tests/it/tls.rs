@@ -35,7 +35,7 @@ async fn postgres_speaks_tls_to_who_trusts_the_authority() {
 async fn is_encrypted(postgres: &Postgres, files: &TlsFiles) -> Result<bool, tokio_postgres::Error> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&files.ca).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
