@@ -11,7 +11,7 @@ use cartwright_cache::{
 use cartwright_domain::{Gate, OwnerId};
 use futures_util::future::join_all;
 use metrics::Counter;
-use redis::{RedisResult, Script, ScriptInvocation};
+use redis::{RedisResult, Script, aio::MultiplexedConnection};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -117,11 +117,13 @@ impl Inner {
 
     /// Sends to the primary over the connection on which documents are stored: what is sent at the same time goes in
     /// one packet. `None`: the primary is not in use.
-    pub(crate) async fn send(&self, call: &ScriptInvocation<'_>) -> Option<RedisResult<()>> {
+    pub(crate) async fn send(
+        &self,
+        talk: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<()>,
+    ) -> Option<RedisResult<()>> {
         let view = self.views.current();
         let (opening, endpoint) = self.in_use(&view)?;
-        let sent =
-            endpoint.near(&opening.gate.primary, async |link| call.invoke_async::<()>(link).await).await;
+        let sent = endpoint.near(&opening.gate.primary, talk).await;
         sent.map(|sent| sent.map(|_sent| ())).transpose()
     }
 

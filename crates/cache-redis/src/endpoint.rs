@@ -116,7 +116,7 @@ impl ManageConnection for Opener {
 /// A configured server.
 pub(crate) struct Endpoint {
     pub(crate) name: String,
-    client: Client,
+    pub(crate) client: Client,
     /// For whatever may block or must not be mixed: each is used by one batch at a time.
     pool: Pool<Opener>,
     /// For what never blocks: one for each runtime, driven there, so that no other thread has to be woken for an

@@ -8,7 +8,8 @@ use cartwright_cache::{CartEvent, EventBus, EventHub, Subscription, Update};
 use cartwright_domain::OwnerId;
 use futures_util::StreamExt;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script,
+    aio::{MultiplexedConnection, PubSub},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -106,7 +107,7 @@ impl RedisEventBus {
             call.arg(owner.as_str()).arg(*version);
         }
         if let Some(carts) = &self.carts
-            && let Some(sent) = carts.send(&call).await
+            && let Some(sent) = carts.send(async |link| call.invoke_async::<()>(link).await).await
         {
             return sent;
         }
@@ -195,6 +196,12 @@ async fn listen(
     }
 }
 
+/// A connection to listen on.
+pub(crate) async fn subscriber(client: &Client) -> RedisResult<PubSub> {
+    let connected = tokio::time::timeout(PAUSE, client.get_async_pubsub()).await;
+    connected.map_err(|_elapsed| RedisError::from((ErrorKind::Io, "no answer")))?
+}
+
 /// Until the connection is lost, or the server is the primary no more.
 async fn hear(
     client: &Client,
@@ -202,9 +209,7 @@ async fn hear(
     hub: &EventHub,
     wishes: &mut mpsc::UnboundedReceiver<Wanted>,
 ) -> RedisResult<()> {
-    let connect = tokio::time::timeout(PAUSE, client.get_async_pubsub());
-    let connected = connect.await.map_err(|_elapsed| RedisError::from((ErrorKind::Io, "no answer")))?;
-    let (mut sink, mut stream) = connected?.split();
+    let (mut sink, mut stream) = subscriber(client).await?.split();
     for owner in hub.owners() {
         sink.subscribe(format!("{CHANNEL}{owner}")).await?;
     }

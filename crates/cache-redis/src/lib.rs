@@ -13,18 +13,22 @@
 //!   was opened to: contents of an earlier life are never looked at.
 
 mod carts;
+mod changes;
 mod endpoint;
 mod events;
 mod fence;
 mod heartbeat;
 mod options;
 mod reads;
+mod shared;
 mod survey;
 mod value;
 mod view;
 mod watch;
 
 pub use carts::RedisCartCache;
+pub use changes::RedisBus;
 pub use events::RedisEventBus;
 pub use options::{ConnectError, RedisOptions, doctor};
+pub use shared::RedisShared;
 pub use survey::ServerReport;

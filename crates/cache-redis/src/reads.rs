@@ -32,14 +32,16 @@ impl Inner {
         })
     }
 
-    /// One reply with the heartbeat and all the documents. `None`: the replica is not fresh, or does not answer.
-    async fn read_replica(&self, opening: &Opening, owners: &[OwnerId]) -> Option<Vec<Option<Vec<u8>>>> {
+    /// One reply with the heartbeat and what stands under all the keys. `None`: the replica is not fresh, or does not answer.
+    pub(crate) async fn read_replica(
+        &self,
+        opening: &Opening,
+        keys: &[String],
+    ) -> Option<Vec<Option<Vec<u8>>>> {
         let (endpoint, run_id) = self.replica(opening)?;
         let mut command = redis::cmd("MGET");
         command.arg(self.heartbeat_key(&opening.namespace));
-        for owner in owners {
-            command.arg(value::key(&opening.namespace, owner));
-        }
+        command.arg(keys);
         type Values = Vec<Option<Vec<u8>>>;
         match endpoint.near(run_id, async |link| command.query_async::<Values>(link).await).await {
             Ok(Some((values, opened))) => {
@@ -116,7 +118,8 @@ impl Inner {
 
     /// On a fresh replica, or where there is none, on the primary.
     pub(crate) async fn look(&self, opening: &Opening, owners: &[OwnerId]) -> Vec<CacheRead> {
-        let Some(found) = self.read_replica(opening, owners).await else {
+        let keys: Vec<String> = owners.iter().map(|owner| value::key(&opening.namespace, owner)).collect();
+        let Some(found) = self.read_replica(opening, &keys).await else {
             return self.claim(opening, owners).await;
         };
         let read = |bytes: Option<Vec<u8>>| match bytes.map(value::read) {

@@ -11,7 +11,7 @@ use cartwright_domain::{Gate, OpenGate};
 /// How long an answer of the database about the gate may be believed, from when it was asked for.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 /// Clocks of two machines need not run at quite the same speed.
-const MARGIN: Duration = Duration::from_millis(100);
+pub(crate) const MARGIN: Duration = Duration::from_millis(100);
 
 /// The gate as last seen.
 #[derive(Debug)]

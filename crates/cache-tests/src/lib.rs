@@ -1,4 +1,4 @@
-//! One conformance suite for every cache of carts, and one for every bus of events.
+//! One conformance suite for every cache of carts, one for every bus of events, and one for what layered caches share.
 //!
 //! [`rules`] has one async function for each rule of the contracts in `cartwright-cache`. [`conformance!`] turns those
 //! of a cache into tests, [`bus_conformance!`] those of a bus:
@@ -18,6 +18,7 @@
 )]
 
 mod kit;
+pub mod layered;
 pub mod rules;
 
 pub use kit::{Buses, Kit, document, owner, owners};

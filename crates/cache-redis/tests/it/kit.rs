@@ -87,6 +87,10 @@ impl InUse {
         Arc::clone(&self.cache) as Arc<dyn CartCache>
     }
 
+    pub(crate) fn redis(&self) -> &RedisCartCache {
+        &self.cache
+    }
+
     pub(crate) fn gate(&self) -> Gate {
         self.gate.clone()
     }

@@ -3,6 +3,7 @@
 
 mod events;
 mod kit;
+mod layered;
 mod topology;
 
 use std::sync::Arc;

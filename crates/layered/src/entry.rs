@@ -1,0 +1,176 @@
+//! A value with its times, and how both are written where others read them.
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::CacheValue;
+
+/// The first bytes of whatever stands under a shared key: what it is, and a random number that nothing else has. That
+/// makes a value replaceable by compare-and-set without comparing all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head([u8; Head::LEN]);
+
+/// What stands under a shared key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A value.
+    Document,
+    /// Somebody is loading it, and will fill it in if this still stands here.
+    Lease,
+    /// Somebody is changing it: nothing may be filled in.
+    Mark,
+    /// It was changed a moment ago. In place of a random number, where the truth had got to by that.
+    Changed,
+}
+
+impl Head {
+    /// How long it is.
+    pub const LEN: usize = 17;
+
+    pub(crate) fn new(what: What) -> Self {
+        Self::with(what, rand::random())
+    }
+
+    /// What is left in place of what was changed.
+    pub(crate) fn changed(position: u64) -> Self {
+        Self::with(What::Changed, position)
+    }
+
+    fn with(what: What, number: u64) -> Self {
+        let letter = match what {
+            What::Document => b'D',
+            What::Lease => b'L',
+            What::Mark => b'M',
+            What::Changed => b'C',
+        };
+        let mut bytes = [letter; Self::LEN];
+        let digits = format!("{number:016x}");
+        for (to, from) in bytes.iter_mut().skip(1).zip(digits.bytes()) {
+            *to = from;
+        }
+        Self(bytes)
+    }
+
+    /// Of a value as it was read. `None`: it is none of ours.
+    pub fn of(value: &[u8]) -> Option<Self> {
+        let bytes: [u8; Self::LEN] = value.get(..Self::LEN)?.try_into().ok()?;
+        let head = Self(bytes);
+        head.kind().map(|_| head)
+    }
+
+    /// Whether this stands for a change under way.
+    pub fn is_mark(&self) -> bool {
+        self.kind() == Some(What::Mark)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn kind(&self) -> Option<What> {
+        match self.0.first()? {
+            b'D' => Some(What::Document),
+            b'L' => Some(What::Lease),
+            b'M' => Some(What::Mark),
+            b'C' => Some(What::Changed),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn position(&self) -> Option<u64> {
+        let digits = std::str::from_utf8(self.0.get(1..)?).ok()?;
+        u64::from_str_radix(digits, 16).ok().filter(|_| self.kind() == Some(What::Changed))
+    }
+
+    pub(crate) fn value(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.0)
+    }
+}
+
+/// A value, or that there is none, with its times.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<V> {
+    pub(crate) head: Head,
+    /// `None`: there is nothing under the key.
+    pub(crate) value: Option<V>,
+    /// When its load began, in milliseconds since 1970.
+    pub(crate) made: u64,
+    /// For how long after that it is fresh.
+    pub(crate) fresh: Duration,
+    /// How long the load took.
+    pub(crate) cost: Duration,
+}
+
+impl<V: CacheValue> Entry<V> {
+    /// `D<16 digits> <made> <fresh> <cost> <1 or 0>\n<value>`: times in milliseconds; 0 when there is no value.
+    pub(crate) fn encode(&self) -> Bytes {
+        let body = self.value.as_ref().map(CacheValue::encode);
+        let mut text = BytesMut::with_capacity(Head::LEN + 48 + body.as_ref().map_or(0, Bytes::len));
+        text.put_slice(self.head.as_bytes());
+        let (fresh, cost) = (self.fresh.as_millis(), self.cost.as_millis());
+        let times = format!(" {} {fresh} {cost} {}\n", self.made, u8::from(body.is_some()));
+        text.put_slice(times.as_bytes());
+        if let Some(body) = body {
+            text.put_slice(&body);
+        }
+        text.freeze()
+    }
+
+    /// `None`: it is no value, or not one that can be read.
+    pub(crate) fn decode(bytes: &Bytes) -> Option<Self> {
+        let head = Head::of(bytes).filter(|head| head.kind() == Some(What::Document))?;
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let mut fields = std::str::from_utf8(bytes.get(Head::LEN..end)?).ok()?.split_ascii_whitespace();
+        let mut number = || fields.next()?.parse::<u64>().ok();
+        let (made, fresh, cost, present) = (number()?, number()?, number()?, number()?);
+        let value = match present {
+            0 => None,
+            _ => Some(V::decode(bytes.slice(end + 1..))?),
+        };
+        let (fresh, cost) = (Duration::from_millis(fresh), Duration::from_millis(cost));
+        Some(Self { head, value, made, fresh, cost })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(body in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200)),
+                                   made: u32, fresh: u32, cost: u32) {
+            let value = body.map(Bytes::from);
+            let (fresh, cost) = (Duration::from_millis(fresh.into()), Duration::from_millis(cost.into()));
+            let entry = Entry { head: Head::new(What::Document), value, made: made.into(), fresh, cost };
+            let read = Entry::<Bytes>::decode(&entry.encode()).unwrap();
+            prop_assert_eq!((read.head, read.value, read.made), (entry.head, entry.value, entry.made));
+            prop_assert_eq!((read.fresh, read.cost), (entry.fresh, entry.cost));
+        }
+
+        #[test]
+        fn whatever_is_found_does_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let bytes = Bytes::from(bytes);
+            let _ = Head::of(&bytes);
+            let _ = Entry::<Bytes>::decode(&bytes);
+            let mut document = b"D0123456789abcdef".to_vec();
+            document.extend_from_slice(&bytes);
+            let _ = Entry::<Bytes>::decode(&document.into());
+        }
+    }
+
+    #[test]
+    fn heads_are_their_own() {
+        let (one, other) = (Head::new(What::Lease), Head::new(What::Lease));
+        assert_ne!(one, other);
+        assert_eq!(Head::of(&one.value()), Some(one));
+        assert!(Head::new(What::Mark).is_mark());
+        assert_eq!(Head::changed(77).position(), Some(77));
+        assert_eq!(one.position(), None);
+        assert!(Entry::<Bytes>::decode(&one.value()).is_none());
+    }
+}

@@ -1,0 +1,192 @@
+//! The second layer: what stands there, who is loading it, and who may.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::{
+    CacheKey, Expect, Head, Layer, Put, SharedLayer,
+    cache::Inner,
+    entry::What,
+    fetch::{Found, Job, fresh, millis},
+    node::Guarded,
+};
+
+/// How often it is looked whether another node has loaded a value: this first, then twice as long, up to the second.
+const LOOK: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(32));
+/// How much longer a lease lasts than a load.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// What becomes of a job after a look at the shared layer.
+enum Next<K: CacheKey> {
+    /// It is answered, or nobody else's business.
+    Over,
+    /// It wants to be loaded by whoever gets the right to.
+    Claim(Job<K>, Put),
+    /// Somebody else is loading it.
+    Wait(Job<K>),
+    /// It has to be loaded, and not to be put there.
+    Load(Job<K>),
+}
+
+/// A put that claims the right to load a value, and what has to stand there when it is loaded.
+fn claim<K: CacheKey>(mut job: Job<K>, expect: Expect, lease: Duration) -> (Job<K>, Put) {
+    let head = Head::new(What::Lease);
+    job.fill = Some(Expect::Head(head));
+    let put = Put { key: job.name.clone(), expect, value: head.value(), ttl: lease };
+    (job, put)
+}
+
+impl<K: CacheKey> Inner<K> {
+    /// Answers what it can. What is left has to be loaded here.
+    pub(crate) async fn ask_shared(self: &Arc<Self>, jobs: Vec<Job<K>>) -> Vec<Job<K>> {
+        let Some((shared, namespace)) = self.node.inner.shared().filter(|_| self.shared) else { return jobs };
+        let trust = &self.node.inner.trust;
+        let latest = jobs.iter().any(|job| job.renews() || !trust.settled(job.stamp()));
+        let Some(found) = self.read(shared, &namespace, &jobs, latest).await else { return jobs };
+        let (mut load, mut wait, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+        for (job, found) in jobs.into_iter().zip(found) {
+            match self.next(job, Found::read(found.as_ref())) {
+                Next::Over => {}
+                Next::Claim(job, put) => claims.push((job, put)),
+                Next::Wait(job) => wait.push(job),
+                Next::Load(job) => load.push(job),
+            }
+        }
+        if !claims.is_empty() {
+            let (jobs, puts): (Vec<_>, Vec<_>) = claims.into_iter().unzip();
+            match shared.breaker.call_briefly(shared.layer.put(&namespace, &puts)).await {
+                Some(Ok(was)) => {
+                    for (mut job, was) in jobs.into_iter().zip(was) {
+                        if was.put {
+                            load.push(job);
+                            continue;
+                        }
+                        job.fill = None;
+                        if job.idle() {
+                            self.leave(job);
+                            continue;
+                        }
+                        // Somebody was quicker: his lease, or what he loaded.
+                        match self.next(job, Found::read(was.before.as_ref())) {
+                            Next::Over => {}
+                            Next::Claim(job, _) | Next::Wait(job) => wait.push(job),
+                            Next::Load(job) => load.push(job),
+                        }
+                    }
+                }
+                _ => load.extend(jobs.into_iter().map(|mut job| {
+                    job.fill = None;
+                    job
+                })),
+            }
+        }
+        if !wait.is_empty() {
+            self.counters.waited_for_others.add(wait.len() as u64);
+            tokio::spawn(Arc::clone(self).wait(wait));
+        }
+        load
+    }
+
+    async fn read(
+        &self,
+        shared: &Guarded<dyn SharedLayer>,
+        namespace: &str,
+        jobs: &[Job<K>],
+        latest: bool,
+    ) -> Option<Vec<Option<Bytes>>> {
+        let keys: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+        let read = shared.breaker.call_briefly(shared.layer.read(namespace, &keys, latest)).await?.ok()?;
+        (read.len() == jobs.len()).then_some(read)
+    }
+
+    fn next(&self, mut job: Job<K>, found: Found<K::Value>) -> Next<K> {
+        let lease = self.policy.load_timeout + MARGIN;
+        let claimed = |job, expect| {
+            let (job, put) = claim(job, expect, lease);
+            Next::Claim(job, put)
+        };
+        match found {
+            Found::Nothing => claimed(job, Expect::Absent),
+            Found::Changed(head) => {
+                self.learn(head);
+                claimed(job, Expect::Head(head))
+            }
+            Found::Lease(_) if job.renews() => {
+                self.leave(job);
+                Next::Over
+            }
+            Found::Lease(_) => Next::Wait(job),
+            Found::Mark => Next::Load(job),
+            Found::Document(entry) => {
+                let now = self.node.inner.millis(Instant::now());
+                let news = !job.renews() || job.known().is_none_or(|known| known < entry.made);
+                if news && fresh(&entry, now) {
+                    self.land(job, &entry, Layer::Shared, false);
+                    return Next::Over;
+                }
+                let overdue = now.saturating_sub(entry.made + millis(entry.fresh));
+                if news && overdue < millis(self.policy.stale_while_revalidate) {
+                    self.answer(&mut job, &entry, Layer::Shared, true);
+                }
+                // It stays where it is while it is loaded anew, so that others can go on to serve it.
+                let put = Put {
+                    key: format!("{}:renewal", job.name),
+                    expect: Expect::Absent,
+                    value: Head::new(What::Lease).value(),
+                    ttl: lease,
+                };
+                job.fill = Some(Expect::Head(entry.head));
+                job.remember(entry);
+                Next::Claim(job, put)
+            }
+        }
+    }
+
+    /// Loads must not come from a follower of the truth that has not got as far as this.
+    fn learn(&self, head: Head) {
+        if let Some(position) = head.position() {
+            self.node.inner.trust.raise(position);
+        }
+    }
+
+    /// Waits for those who are loading these, and if they take too long, loads them here.
+    async fn wait(self: Arc<Self>, mut jobs: Vec<Job<K>>) {
+        let until = Instant::now() + self.policy.lease_wait;
+        let (mut pause, longest) = LOOK;
+        let mut load = Vec::new();
+        while !jobs.is_empty() {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
+            let Some((shared, namespace)) = self.node.inner.shared() else { break };
+            let Some(found) = self.read(shared, &namespace, &jobs, true).await else { break };
+            let late = Instant::now() >= until;
+            let mut still = Vec::new();
+            for (mut job, found) in jobs.into_iter().zip(found) {
+                let now = self.node.inner.millis(Instant::now());
+                match Found::<K::Value>::read(found.as_ref()) {
+                    Found::Document(entry) if fresh(&entry, now) => {
+                        self.land(job, &entry, Layer::Shared, false);
+                    }
+                    Found::Lease(_) | Found::Document(_) if !late => still.push(job),
+                    // Whoever has it is slow, or gone. Who of those who wait comes first takes it over by filling.
+                    Found::Lease(head) | Found::Changed(head) => {
+                        self.learn(head);
+                        job.fill = Some(Expect::Head(head));
+                        load.push(job);
+                    }
+                    Found::Document(entry) => {
+                        job.fill = Some(Expect::Head(entry.head));
+                        job.remember(entry);
+                        load.push(job);
+                    }
+                    Found::Nothing | Found::Mark => load.push(job),
+                }
+            }
+            jobs = still;
+        }
+        load.append(&mut jobs);
+        self.ask_truth(load).await;
+    }
+}
