@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, ensure};
 use cartwright_cart::{CartService, CartServiceError, decode};
 use cartwright_domain::{Cart, CartError, Command, Currency, Listing, Money, OwnerId, ProductId, Quantity};
-use cartwright_storage::{CartRequest, CatalogStore};
+use cartwright_storage::{CartRequest, ListingStore};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(settings: &Settings, options: &SeedOptions) -> anyhow::R
         let last = options.products.min(first + CHUNK - 1);
         let listings =
             (first..=last).map(|n| listing(options.seed, n)).collect::<anyhow::Result<Vec<_>>>()?;
-        CatalogStore::put_listings(&*catalogue, &listings).await?;
+        ListingStore::put_listings(&*catalogue, &listings).await?;
         products.add(u64::from(last - first + 1));
     }
     products.end();

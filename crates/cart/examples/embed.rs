@@ -12,7 +12,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use cartwright_cache::MemoryCartCache;
 use cartwright_cart::{CartService, CartServiceError};
 use cartwright_domain::{Command, Currency, Listing, Money, OwnerId, ProductId, Quantity};
-use cartwright_storage::{CartRequest, CatalogStore};
+use cartwright_storage::{CartRequest, ListingStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 
 #[tokio::main]

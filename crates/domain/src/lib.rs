@@ -1,9 +1,10 @@
-//! Values and rules of the shop: ids, money, carts, the clock.
+//! Values and rules of the shop: ids, money, carts, products, the clock.
 //!
 //! Pure: no I/O, no async, no clock of its own. Every decision about a cart is
 //! [`Cart::apply`], a function of values, so that it is tested without a database.
 
 mod cart;
+mod catalog;
 mod clock;
 mod command;
 mod gate;
@@ -13,6 +14,12 @@ mod money;
 mod quantity;
 
 pub use cart::{Cart, Line, MAX_LINES};
+pub use catalog::{
+    Attributes, AttributesError, Category, Cursor, CursorError, Description, ListQuery, MAX_PAGE_SIZE,
+    NewProduct, Page, PageError, PageSize, Paging, Position, PriceRange, PriceRangeError, Product,
+    ProductChange, ProductDetails, ProductField, ProductName, ProductSort, SearchQuery, SearchSort,
+    SearchText, Stock, StockError, TextError, TopWindow, UnknownTopWindow, sort_key,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Applied, CartError, Command, Context, Listing, ProductData};
 pub use gate::{Gate, GateState, OpenGate, ReadSet};

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use cartwright_domain::{Command, Currency, Gate, Listing, Money, OwnerId, ProductId, Quantity, SystemClock};
-use cartwright_storage::{BatchPolicy, CartRequest, CartStore, CatalogStore, Fence, FenceError};
+use cartwright_storage::{BatchPolicy, CartRequest, CartStore, Fence, FenceError, ListingStore};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_testkit::Postgres;
 

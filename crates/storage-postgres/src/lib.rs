@@ -10,11 +10,11 @@
 //! Locks are transaction-level advisory locks, so nothing is left behind by a process that dies. PostgreSQL 12 or newer.
 
 mod carts;
-mod catalog;
 mod claims;
 mod connection;
 mod error;
 mod gate;
+mod listings;
 mod lock_keys;
 mod migrations;
 mod options;

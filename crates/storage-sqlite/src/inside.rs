@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cartwright_domain::{Currency, Listing, Money, ProductId};
-use cartwright_storage::{CatalogStore, StorageError};
+use cartwright_storage::{ListingStore, StorageError};
 use cartwright_storage_tests::{Kit, RecordingFence, add, claimed, merge, owner};
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_types::Text,

@@ -15,13 +15,13 @@
 
 mod batch;
 mod carts;
-mod catalog;
 mod connection;
 mod error;
 mod file;
 mod gate;
 #[cfg(test)]
 mod inside;
+mod listings;
 mod locks;
 mod migrations;
 mod readers;

@@ -1,4 +1,4 @@
-//! What a store of carts must do. Names no driver.
+//! What a store must do: carts, catalogue, statistics. Names no driver.
 //!
 //! A store keeps the truth. It offers intents, each of which is one transaction ([`CartStore::execute_batch`]), so
 //! that no transaction object crosses this boundary. The implementations are `cartwright-storage-postgres` and
@@ -10,16 +10,39 @@ mod decide;
 mod error;
 mod gate;
 mod lines;
+mod listings;
+mod position;
+mod query_cache;
+mod rows;
+mod statistics;
 
 pub use carts::{
     Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, IdempotencyClaim, Outcome,
 };
-pub use catalog::CatalogStore;
+pub use catalog::{
+    CatalogStore, CategoryCount, Changed, Created, Deleted, Facets, Found, Imported, ImportedProduct, Listed,
+    MAX_FACETS, MAX_FOUND, PriceCount,
+};
 pub use decide::{CartChange, Decided, KEY_LIFETIME, KeyState, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
 pub use lines::{KeptLines, only_quantities};
+pub use listings::ListingStore;
+pub use position::{LogPosition, PositionStore, ReadFrom};
+pub use query_cache::{CachedResult, GenerationStore, QueryCacheStore};
+pub use rows::{KeptFacets, KeptProduct, PRICE_STEPS};
+pub use statistics::{MAX_PAIRED, PastLine, PastOrder, Ranked, Refreshed, StatisticsStore};
 
 /// Everything the cart service needs of a store.
-pub trait Store: CartStore + GateStore + CatalogStore + std::fmt::Debug {}
-impl<T: CartStore + GateStore + CatalogStore + std::fmt::Debug> Store for T {}
+pub trait Store: CartStore + GateStore + ListingStore + std::fmt::Debug {}
+impl<T: CartStore + GateStore + ListingStore + std::fmt::Debug> Store for T {}
+
+/// Everything that a store can do.
+pub trait ShopStore:
+    Store + CatalogStore + PositionStore + QueryCacheStore + GenerationStore + StatisticsStore
+{
+}
+impl<T: Store + CatalogStore + PositionStore + QueryCacheStore + GenerationStore + StatisticsStore> ShopStore
+    for T
+{
+}

@@ -8,7 +8,7 @@ use std::{
 use cartwright_cache::{CartCache, Layer, MemoryCartCache};
 use cartwright_cart::{CartService, CartServiceError, Read, Reply, Settings, Source, decode};
 use cartwright_domain::{Cart, Currency, Listing, ManualClock, Money, OwnerId};
-use cartwright_storage::{CartRequest, CatalogStore};
+use cartwright_storage::{CartRequest, ListingStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 use cartwright_storage_tests::product;
 use chrono::DateTime;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use cartwright_domain::{Cart, Clock, Gate, Listing, OpenGate, OwnerId, ReadSet};
 use cartwright_storage::{
-    BatchPolicy, CartRequest, CartStore, CatalogStore, Fence, FillRead, GateStore, Outcome, StorageError,
+    BatchPolicy, CartRequest, CartStore, Fence, FillRead, GateStore, ListingStore, Outcome, StorageError,
 };
 use cartwright_storage_sqlite::SqliteStore;
 use std::{sync::Mutex as StdMutex, time::Duration};
@@ -141,7 +141,7 @@ impl GateStore for HeldStore {
 }
 
 #[async_trait]
-impl CatalogStore for HeldStore {
+impl ListingStore for HeldStore {
     async fn put_listings(&self, listings: &[Listing]) -> Result<(), StorageError> {
         self.inner.put_listings(listings).await
     }

@@ -1,8 +1,9 @@
-//! Properties of carts: what holds for every sequence of commands, not only for the ones somebody thought of.
+//! Properties of carts and products: what holds for every sequence of commands, not only for the ones somebody thought of.
 
 #![expect(clippy::unwrap_used, reason = "generators build values that are valid by construction")]
 
 mod generate;
+mod products;
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -19,7 +19,7 @@ use cartwright_cache::MemoryCartCache;
 use cartwright_cart::{CartService, Settings};
 use cartwright_domain::{Currency, Listing, Money, ProductId};
 use cartwright_http::{AppState, HttpSettings};
-use cartwright_storage::CatalogStore;
+use cartwright_storage::ListingStore;
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 use serde_json::Value;
 

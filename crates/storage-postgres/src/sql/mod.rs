@@ -5,16 +5,16 @@
 //! rows.
 
 mod carts;
-mod catalog;
 mod gate;
 mod keys;
+mod listings;
 mod locks;
 mod server;
 
 pub(crate) use carts::{CartRow, InsertCarts, LoadCarts, UpdateCarts};
-pub(crate) use catalog::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use gate::{ChangeReplicas, CloseGate, GateRow, OpenGate, ReadGate};
 pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};
+pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use locks::{LockCarts, TryLockCartsShared, TryLockKeys};
 pub(crate) use server::{AppliedMigrations, IsStandby, MigrationsTableExists};
 

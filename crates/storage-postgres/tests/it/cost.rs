@@ -181,7 +181,7 @@ async fn ended(url: &str, sessions: &str) -> tokio_postgres::Client {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_catalogue_is_written_in_few_statements() {
     use cartwright_domain::{Currency, Listing, Money, ProductId};
-    use cartwright_storage::CatalogStore;
+    use cartwright_storage::ListingStore;
     let (_, store) = shop().await;
     let listings: Vec<Listing> = (0..2500)
         .map(|n| Listing {

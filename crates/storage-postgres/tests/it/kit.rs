@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cartwright_domain::{Currency, Listing, Money, ProductId, SystemClock};
-use cartwright_storage::{BatchPolicy, CartRequest, CartStore, CatalogStore, Outcome, StorageError};
+use cartwright_storage::{BatchPolicy, CartRequest, CartStore, ListingStore, Outcome, StorageError};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_tests::RecordingFence;
 use cartwright_testkit::Postgres;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use cartwright_domain::Listing;
-use cartwright_storage::{CatalogStore, StorageError};
+use cartwright_storage::{ListingStore, StorageError};
 use diesel_async::RunQueryDsl;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 const CHUNK: usize = 1000;
 
 #[async_trait]
-impl CatalogStore for PostgresStore {
+impl ListingStore for PostgresStore {
     async fn put_listings(&self, listings: &[Listing]) -> Result<(), StorageError> {
         // The last of those with the same id counts: one statement must not write a row twice. And in the order of
         // their ids, so that two writers do not wait for each other in a circle.

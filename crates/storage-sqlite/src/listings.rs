@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use cartwright_domain::{Listing, ProductId};
-use cartwright_storage::{CatalogStore, StorageError};
+use cartwright_storage::{ListingStore, StorageError};
 use diesel::{RunQueryDsl, sql_types::BigInt};
 
 use crate::{
@@ -28,7 +28,7 @@ const PUT_LISTINGS: &str = "\
 const COUNT_LISTINGS: &str = "SELECT count(*) FROM (SELECT 1 FROM products LIMIT ?)";
 
 #[async_trait]
-impl CatalogStore for SqliteStore {
+impl ListingStore for SqliteStore {
     async fn put_listings(&self, listings: &[Listing]) -> Result<(), StorageError> {
         // Of listings with the same id, the last.
         let listings: HashMap<&ProductId, &Listing> = listings.iter().map(|l| (&l.product_id, l)).collect();
