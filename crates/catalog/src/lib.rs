@@ -17,4 +17,4 @@ mod write;
 pub use error::CatalogError;
 pub use kinds::{CachedProduct, Inventory, Ranking, Summary};
 pub use layers::StoredResults;
-pub use service::{CatalogService, CatalogSettings, Parts};
+pub use service::{CatalogService, CatalogSettings, Parts, Shared};
