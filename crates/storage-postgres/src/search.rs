@@ -160,7 +160,7 @@ impl PostgresStore {
         let plain = query.text.as_ref().map(|text| text.words().join(" "));
         let statement = statement(query, words.as_deref(), plain.as_deref());
         let (facets, items, fuzzy): (String, String, bool) =
-            read_from!(self, from, |pipe| (&statement).get_result(&mut pipe))?;
+            read_from!(self, from, |pipe| (&statement).get_result(&mut { pipe }))?;
         let facets: KeptFacets = serde_json::from_str(&facets).map_err(read::bad("facets that are none"))?;
         let items: Vec<KeptProduct> =
             serde_json::from_str(&items).map_err(read::bad("products that are none"))?;
