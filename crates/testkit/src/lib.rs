@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | get a database | [`Postgres::shared`] and [`Postgres::fresh_database_with`] |
 //! | crash a database | [`Postgres::builder`] with `durable(true)`, then [`Postgres::kill`] |
+//! | read from a database that lags | [`Postgres::start_replica`], then [`Postgres::pause_replay`] |
 //! | get a cache, crash it, roll it back | [`RedisServer`], [`RedisTopology`] |
 //! | lose, delay and cut traffic | [`ChaosProxy`] |
 //! | run our own server | [`ServerProcess`] |
