@@ -21,5 +21,5 @@ pub use draft::{Column, Draft, DraftError, Edit, Fault};
 pub use error::CatalogError;
 pub use kinds::{CachedProduct, Inventory, Ranking, Summary};
 pub use layers::StoredResults;
-pub use service::{CatalogService, CatalogSettings, Parts};
+pub use service::{CatalogService, CatalogSettings, Parts, Shared};
 pub use write::EditError;

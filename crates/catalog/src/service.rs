@@ -6,8 +6,8 @@ use std::{
 use bytes::Bytes;
 use cartwright_domain::{Clock, ListQuery, OwnerId, Paging, Product, ProductId, SearchQuery, TopWindow};
 use cartwright_layered::{
-    Answer, Bus, Cause, Figures, Generated, Layer, Layered, LoadError, LoadFrom, Node, SharedLayer, Tag,
-    Tagged,
+    Answer, Bus, Cause, Figures, Generated, Layer, Layered, LoadError, LoadFrom, Node, SharedLayer, Silence,
+    Tag, Tagged,
 };
 use cartwright_storage::{ReadFrom, ShopStore};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -44,12 +44,23 @@ impl Default for CatalogSettings {
     }
 }
 
+/// How a node's caches are connected to those of others.
+#[derive(Debug, Clone)]
+pub enum Shared {
+    /// There are no others.
+    Alone,
+    /// There may be others, and nothing to reach them by: nothing is kept for longer than a tenth of a second.
+    Deaf,
+    /// A layer and a bus that all use.
+    By(Arc<dyn SharedLayer>, Arc<dyn Bus>),
+}
+
 /// What a catalogue is made of.
 pub struct Parts {
     /// The truth.
     pub store: Arc<dyn ShopStore>,
-    /// What all nodes share. `None`: there is one node, and its memory.
-    pub shared: Option<(Arc<dyn SharedLayer>, Arc<dyn Bus>)>,
+    /// What it shares with other nodes.
+    pub shared: Shared,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// How it is kept in memory.
@@ -124,10 +135,12 @@ impl CatalogService {
     pub fn start(parts: Parts) -> Self {
         let Parts { store, shared, clock, settings } = parts;
         let results = StoredResults::new(Arc::clone(&store), Arc::clone(&clock));
-        let mut node = Node::builder().results(Arc::new(results));
-        if let Some((layer, bus)) = shared {
-            node = node.shared(layer).bus(bus);
-        }
+        let node = Node::builder().results(Arc::new(results));
+        let node = match shared {
+            Shared::Alone => node,
+            Shared::Deaf => node.bus(Arc::new(Silence)),
+            Shared::By(layer, bus) => node.shared(layer).bus(bus),
+        };
         let node = node.start();
         let lists = settings.lists_in_memory;
 

@@ -1,7 +1,5 @@
 //! What was asked for most is remembered in the store, and loaded at the next start.
 
-use std::time::Duration;
-
 use cartwright_domain::{ProductId, TopWindow};
 use cartwright_storage::CachedResult;
 use chrono::TimeDelta;
@@ -12,8 +10,6 @@ use crate::{CatalogError, CatalogService, kinds::ProductKey};
 const HOT: &str = "hot:product";
 /// How long they are of interest.
 const KEPT: TimeDelta = TimeDelta::days(7);
-/// How often they are written down.
-const WRITTEN: Duration = Duration::from_secs(60);
 /// How many of the products that are bought most are loaded at the start.
 const TOP: u32 = 100;
 
@@ -48,15 +44,5 @@ impl CatalogService {
         let expires_at = self.inner.clock.now() + KEPT;
         let result = CachedResult { bytes: ids.join(" ").into_bytes(), expires_at };
         Ok(self.inner.store.keep_cached(HOT, &result).await?)
-    }
-
-    /// Does so every minute, until it is dropped.
-    pub async fn remember_hot_products_always(self) {
-        loop {
-            tokio::time::sleep(WRITTEN).await;
-            if let Err(error) = self.remember_hot_products().await {
-                tracing::debug!(%error, "hot products could not be written down");
-            }
-        }
     }
 }
