@@ -7,9 +7,10 @@ use actix_web::{
     web,
 };
 use cartwright_cart::CartService;
+use cartwright_catalog::CatalogService;
 use cartwright_domain::Currency;
 
-use crate::{openapi::document, routes};
+use crate::{catalog::stats, openapi::document, routes};
 
 /// How requests are answered.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ impl Default for HttpSettings {
 pub struct AppState {
     /// The carts.
     pub carts: CartService,
+    /// The products.
+    pub catalog: CatalogService,
     /// How requests are answered.
     pub settings: Arc<HttpSettings>,
     /// Writes the metrics in the Prometheus text format.
@@ -90,4 +93,5 @@ pub fn describe_metrics() {
         "cartwright_http_requests_total",
         "Requests answered, by route, method and status"
     );
+    stats::describe();
 }

@@ -44,7 +44,7 @@ impl Fault {
     }
 
     pub(crate) fn text(name: &str, error: &TextError) -> Self {
-        Self::new(format!("/{name}"), text_code(error), error)
+        Self::new(format!("/{name}"), error.code(), error)
     }
 
     pub(crate) fn price(error: &MoneyError) -> Self {
@@ -68,13 +68,5 @@ impl Fault {
             AttributesError::Syntax(_) => "not_json",
         };
         Self::new("/attributes", code, error)
-    }
-}
-
-/// Stable name of what is wrong with a text.
-fn text_code(error: &TextError) -> &'static str {
-    match error {
-        TextError::Empty { .. } | TextError::TooLong { .. } => "length",
-        TextError::Unprintable { .. } => "forbidden_character",
     }
 }
