@@ -1,4 +1,7 @@
-//! The catalogue without a store: what needs one is tested with the stores and over HTTP.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests panic to fail")]
+//! The catalogue service on its real stores and caches, and its reader of files.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up panics")]
 
+mod embedded;
+mod kit;
+mod nodes;
 mod rows;
