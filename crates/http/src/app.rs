@@ -19,7 +19,7 @@ pub struct HttpSettings {
     pub body_limit: usize,
     /// Origins whose browsers may call: `https://shop.example`, or `*` for all. Empty: none but our own.
     pub cors_origins: Vec<String>,
-    /// Currency of a `product_data.price` that comes without one.
+    /// Currency of a price that comes without one.
     pub default_currency: Currency,
     /// Version of the server, shown by the health routes and in the OpenAPI document.
     pub version: &'static str,

@@ -146,3 +146,35 @@ pub(super) fn text(text: String) -> HeaderValue {
     // Visible ASCII: can always be sent.
     HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(response: &HttpResponse, name: &str) -> String {
+        response.headers().get(name).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn what_is_stale_says_so_and_is_not_kept_by_others() {
+        let served = |stale| Served { layer: Layer::Memory, age: Duration::from_millis(301_900), stale };
+        let stale = answer(StatusCode::OK, Bytes::new(), &served(true), &Keep::Told);
+        assert_eq!(header(&stale, "x-cache"), "l1");
+        assert_eq!(header(&stale, "x-cache-status"), "stale");
+        assert_eq!(header(&stale, "age"), "301");
+        assert_eq!(header(&stale, "cache-control"), "public, max-age=1, s-maxage=1");
+        let fresh = answer(StatusCode::OK, Bytes::new(), &served(false), &Keep::Told);
+        assert_eq!((header(&fresh, "x-cache-status"), header(&fresh, "age")), (String::new(), "0".into()));
+        let timed = answer(StatusCode::OK, Bytes::new(), &served(false), &Keep::TenMinutes);
+        assert_eq!(header(&timed, "age"), "301", "of the ten minutes, five are over");
+        let private = answer(StatusCode::OK, Bytes::new(), &served(true), &Keep::Private);
+        assert_eq!(header(&private, "cache-control"), "private, no-cache");
+    }
+
+    #[test]
+    fn keys_have_no_spaces_of_their_own() {
+        let category = Category::new("Möbel & 50%, a/b").unwrap();
+        let keys = list_keys("catalog", Some(&category));
+        assert_eq!(keys, "catalog category:M%C3%B6bel%20%26%2050%25%2C%20a%2Fb");
+    }
+}

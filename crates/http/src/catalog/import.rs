@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpRequest,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{CONTENT_ENCODING, CONTENT_TYPE},
+    },
     web::{Data, Payload},
 };
 use cartwright_catalog::import::Format;
@@ -41,6 +44,7 @@ pub(crate) async fn import(request: HttpRequest, state: Data<AppState>, mut payl
 }
 
 fn format(request: &HttpRequest) -> Result<Format, Problem> {
+    let packed = request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
     let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
     let format = match parts.next().as_deref() {
@@ -52,5 +56,5 @@ fn format(request: &HttpRequest) -> Result<Format, Problem> {
         part.strip_prefix("charset=")
             .is_some_and(|set| !matches!(set.trim_matches('"'), "utf-8" | "utf8" | "us-ascii"))
     };
-    if parts.any(foreign) { Err(Problem::NotRows) } else { Ok(format) }
+    if packed || parts.any(foreign) { Err(Problem::NotRows) } else { Ok(format) }
 }

@@ -216,7 +216,7 @@ impl Problem {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
                 "Unsupported media type",
-                "Send the rows as Content-Type: text/csv or application/x-ndjson, in UTF-8.",
+                "Send the rows as Content-Type: text/csv or application/x-ndjson, in UTF-8, uncompressed.",
             ),
             Self::Document(_) | Self::Docs(_) => bug(),
             Self::Malformed(error) => entry(

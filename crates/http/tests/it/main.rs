@@ -6,6 +6,7 @@ mod catalog_classic;
 mod catalog_import;
 mod catalog_inputs;
 mod catalog_lists;
+mod catalog_metrics;
 mod catalog_products;
 mod catalog_search;
 mod classic;
