@@ -5,7 +5,6 @@ use actix_web::{
     http::StatusCode,
     web::{Data, Payload},
 };
-use bytes::Bytes;
 use chrono::SecondsFormat;
 use serde_json::value::RawValue;
 
@@ -39,7 +38,7 @@ pub(crate) async fn put(request: HttpRequest, state: Data<AppState>, payload: Pa
         let detail = format!("a document is at most {MAX_DEPTH} levels deep");
         return Err(Problem::invalid("", "too_deep", detail));
     }
-    let kept = Bytes::copy_from_slice(document.get().as_bytes());
+    let kept = bytes.slice_ref(document.get().as_bytes());
     let expires_at = state.catalog.put_document(id.clone(), kept).await?;
     let expires_at = expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let body = json(&wire::CachedDocument { product_id: id.to_string(), cached: true, expires_at })?;

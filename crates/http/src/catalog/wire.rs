@@ -80,17 +80,17 @@ pub(crate) struct NewProduct {
 #[expect(dead_code, reason = "describes the body that the catalogue reads")]
 #[schema(example = json!({"price": 1199.99, "category": null}))]
 pub(crate) struct ProductPatch {
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
     /// `null` empties it.
     #[schema(max_length = 10000)]
     description: Option<String>,
-    #[schema(value_type = Option<Amount>)]
+    #[schema(value_type = Amount, required = false)]
     price: Option<f64>,
     /// Of the price that comes with it.
-    #[schema(min_length = 3, max_length = 3)]
+    #[schema(min_length = 3, max_length = 3, nullable = false)]
     currency: Option<String>,
-    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    #[schema(minimum = 0, maximum = 1_000_000_000, nullable = false)]
     stock: Option<u32>,
     /// `null` takes it out of its category.
     #[schema(max_length = 100)]
@@ -98,6 +98,7 @@ pub(crate) struct ProductPatch {
     /// All of them; `null` empties them.
     #[schema(value_type = Option<Object>)]
     attributes: Option<serde_json::Value>,
+    #[schema(nullable = false)]
     active: Option<bool>,
 }
 

@@ -32,3 +32,37 @@ pub(super) fn load(error: &LoadError) -> Entry {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::{ResponseError, http::header::RETRY_AFTER};
+    use cartwright_storage::StorageError;
+
+    use crate::problem::Problem;
+
+    use super::*;
+
+    #[test]
+    fn what_may_pass_says_try_again_and_what_will_not_is_a_bug() {
+        let away = || StorageError::Unavailable("gone".into());
+        let passing: [Problem; 7] = [
+            LoadError::Failed(Arc::new(away())).into(),
+            LoadError::TimedOut.into(),
+            LoadError::Paused.into(),
+            LoadError::GivenUp.into(),
+            CatalogError::Load(LoadError::TimedOut).into(),
+            CatalogError::Storage(away()).into(),
+            CatalogError::Fence.into(),
+        ];
+        for problem in passing {
+            let response = problem.error_response();
+            assert_eq!(response.status(), 503, "{problem:?}");
+            assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1", "{problem:?}");
+        }
+        for bug in [CatalogError::Lost, CatalogError::Storage(StorageError::unexpected("a row"))] {
+            assert_eq!(Problem::from(bug).status_code(), 500);
+        }
+    }
+}

@@ -127,16 +127,3 @@ async fn figures_count_by_kind_and_layer() {
         assert_eq!(stats["kinds"][kind]["requests"], 0, "{kind}");
     }
 }
-
-#[actix_web::test]
-async fn without_its_database_the_catalogue_says_try_again() {
-    let shop = Shop::open();
-    assert_eq!(shop.get(CACHED).await.status, 200);
-    shop.break_database();
-    assert_eq!(shop.get(CACHED).await.header("x-cache"), "l1");
-    for uri in ["/api/v1/products/sku-2/cached", "/api/v1/products?sort=name", "/api/v1/search?q=x"] {
-        let refused = shop.get(uri).await;
-        refused.problem(503, "catalog_unavailable");
-        assert_eq!(refused.header("retry-after"), "1");
-    }
-}

@@ -29,7 +29,7 @@ pub(crate) struct Shop {
     pub(crate) state: AppState,
     pub(crate) store: Arc<SqliteStore>,
     runtime: Option<tokio::runtime::Runtime>,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Shop {
@@ -52,7 +52,7 @@ impl Shop {
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
             draining: Arc::new(AtomicBool::new(false)),
         };
-        Self { state, store, runtime: Some(runtime), folder }
+        Self { state, store, runtime: Some(runtime), _folder: folder }
     }
 
     pub(crate) fn drain(&self) {
@@ -104,13 +104,6 @@ impl Shop {
         };
         assert_eq!(self.store.put_orders(&[order]).await.unwrap(), 1);
         self.store.refresh_statistics(now, 100).await.unwrap();
-    }
-
-    /// From now on the database answers nothing but errors.
-    pub(crate) fn break_database(&self) {
-        for file in std::fs::read_dir(self.folder.path()).unwrap() {
-            std::fs::write(file.unwrap().path(), "no database any more").unwrap();
-        }
     }
 
     /// Adds a product that the catalogue knows.
