@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue},
     },
     web::{Data, Payload},
 };
@@ -16,30 +16,14 @@ use serde_json::value::RawValue;
 
 use crate::{
     AppState,
+    answer::{Answer, X_CACHE, versioned},
     body::{self, Fields},
-    headers::{claim, classic, etag, expected, not_modified, owner, product, query, query_flag},
+    headers::{claim, classic, expected, not_modified, owner, product, query, query_flag},
     problem::Problem,
     wire,
 };
 
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
-
-type Answer = Result<HttpResponse, Problem>;
-
-/// An answer with a version. The body goes out as it came.
-fn versioned(status: StatusCode, version: u64, body: Bytes) -> HttpResponse {
-    let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(body));
-    let headers = response.headers_mut();
-    headers.insert(ETAG, etag(version));
-    headers.insert(CACHE_CONTROL, REVALIDATE);
-    if status != StatusCode::NOT_MODIFIED {
-        headers.insert(CONTENT_TYPE, JSON);
-    }
-    response
-}
 
 /// Answers a read with `body`, or with 304 to who has this version.
 fn answer_read(

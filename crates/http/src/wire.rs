@@ -213,4 +213,6 @@ pub(crate) struct ProblemBody {
     errors: Option<Vec<FieldError>>,
     /// With 412: the cart as it is.
     cart: Option<Cart>,
+    /// With 412: the product as it is.
+    product: Option<crate::catalog::wire::Product>,
 }
