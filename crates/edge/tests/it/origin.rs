@@ -23,6 +23,8 @@ type Pages = Arc<Mutex<HashMap<String, Page>>>;
 
 #[derive(Debug, Clone, Default)]
 struct Page {
+    /// 200 when empty.
+    status: &'static str,
     headers: String,
     body: String,
     asked: usize,
@@ -58,10 +60,15 @@ impl Origin {
         });
     }
 
-    /// The same for something that the edge may keep for a minute, and that depends on these keys.
+    /// The status line that goes with what is at the path, as in `500 Sorry`.
+    pub(crate) fn put_status(&self, path: &str, status: &'static str) {
+        self.page(path, |page| page.status = status);
+    }
+
+    /// The same as [`put`](Self::put) for something that the edge may keep for longer than a test takes, and that depends on these keys.
     pub(crate) fn put_keyed(&self, path: &str, keys: &[cartwright_edge::SurrogateKey], body: &str) {
         let keys = cartwright_edge::surrogate_keys(keys);
-        self.put(path, &format!("Cache-Control: public, s-maxage=60\nSurrogate-Key: {keys}\n"), body);
+        self.put(path, &format!("Cache-Control: public, s-maxage=3600\nSurrogate-Key: {keys}\n"), body);
     }
 
     /// How often the path was asked for.
@@ -110,7 +117,8 @@ async fn answer(mut stream: TcpStream, pages: Pages) {
         page.last_request.clone_from(&request);
         page.clone()
     });
-    let (status, page) = page.map_or(("404 Not Found", Page::default()), |page| ("200 OK", page));
+    let page = page.unwrap_or_else(|| Page { status: "404 Not Found", ..Page::default() });
+    let status = if page.status.is_empty() { "200 OK" } else { page.status };
     if let Some(gate) = &page.held {
         gate.acquire().await.unwrap().forget();
     }

@@ -35,7 +35,6 @@ async fn a_change_is_seen_within_a_second() {
     });
     let took = took.await;
     assert!(took < Duration::from_secs(1), "{took:?}");
-    assert!(get(&varnish, LAPTOP).await.is_hit());
 
     // Once more after a second, and no third time.
     eventually(PATIENCE, async || purger.figures()[0].purged == 2).await;
@@ -43,6 +42,8 @@ async fn a_change_is_seen_within_a_second() {
     let figures = &purger.figures()[0];
     assert_eq!((figures.purges, figures.purged, figures.failed, figures.pending), (2, 2, 0, 0));
     assert!(figures.answers && figures.lag.is_zero());
+    get(&varnish, LAPTOP).await;
+    assert!(get(&varnish, LAPTOP).await.is_hit());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +63,14 @@ async fn a_listing_goes_with_any_of_its_keys_and_others_stay() {
         assert!(!get(&varnish, LISTING).await.is_hit());
         assert!(get(&varnish, MOUSE).await.is_hit());
     }
+    // A header may have several lines.
+    let lines =
+        "Cache-Control: s-maxage=3600\nSurrogate-Key: product:1\nSurrogate-Key: product:2 product:3\n";
+    origin.put(LAPTOP, lines, "laptop");
+    get(&varnish, LAPTOP).await;
+    assert!(get(&varnish, LAPTOP).await.is_hit());
+    edge.purge(&[product(3)]).await.unwrap();
+    assert!(!get(&varnish, LAPTOP).await.is_hit());
     // Parts of keys are other keys.
     get(&varnish, LISTING).await;
     for other in ["product:7", "product:170", "product", "roduct:17", "Books", "category:Book", "17"] {
@@ -194,7 +203,6 @@ async fn more_than_can_be_remembered_purges_everything_that_has_keys() {
         assert!(get(&varnish, path).await.is_hit());
     }
     purger.changed((0..1000).map(product));
-    assert_eq!(purger.figures()[0].pending, 1);
     eventually(PATIENCE, async || purger.figures()[0].everything > 0).await;
     assert!(!get(&varnish, MOUSE).await.is_hit());
     assert!(get(&varnish, LAPTOP).await.is_hit());
@@ -204,7 +212,9 @@ async fn more_than_can_be_remembered_purges_everything_that_has_keys() {
 async fn an_answer_from_before_the_change_that_comes_after_the_purge_goes_too() {
     let origin = Origin::start().await;
     let varnish = varnish(&origin);
-    let purger = purger(&varnish);
+    // Enough for a busy machine to get from the first purge to the answer that it missed.
+    let pace = Pace { again_after: Some(Duration::from_secs(3)), ..Pace::VARNISH };
+    let purger = Purger::builder().edge("varnish", edge(&varnish), pace).start();
     origin.put_keyed(LAPTOP, &[product(1)], "old");
     let gate = origin.hold(LAPTOP);
     let reader = get(&varnish, LAPTOP);
@@ -219,6 +229,7 @@ async fn an_answer_from_before_the_change_that_comes_after_the_purge_goes_too() 
     let (read, ()) = tokio::join!(reader, change);
     assert_eq!(read.body, "old");
     // It was kept, for the ban came before it.
+    assert_eq!(get(&varnish, LAPTOP).await.body, "old");
     eventually(PATIENCE, async || purger.figures()[0].purges == 2).await;
     assert_eq!(get(&varnish, LAPTOP).await.body, "new");
 }
