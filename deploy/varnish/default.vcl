@@ -81,8 +81,8 @@ sub vcl_backend_response {
     if (beresp.http.Cache-Control !~ "(?i)stale-while-revalidate") {
         set beresp.grace = 0s;
     }
-    # The origin's word is needed: what says nothing about its time is not kept, nor is what was said of a failure.
-    if (beresp.http.Cache-Control !~ "(?i)(s-maxage|max-age)=" || beresp.status >= 500) {
+    # The origin's word is needed: what says nothing about its time is not kept. (Nor are failures, by Varnish's own rules.)
+    if (beresp.http.Cache-Control !~ "(?i)(s-maxage|max-age)=") {
         set beresp.uncacheable = true;
         set beresp.ttl = 1s;
         return (deliver);

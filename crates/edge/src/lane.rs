@@ -1,6 +1,7 @@
 //! The way to one edge: what waits for it, and the task that tells it.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::FutureExt;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, sleep_until, timeout},
@@ -180,7 +182,14 @@ impl Lane {
             }
         };
         let patience = self.pace.patience;
-        match timeout(patience, asked).await.unwrap_or(Err(PurgeError::Slow(patience))) {
+        // A lane that panicked would be silent for ever.
+        let asked = AssertUnwindSafe(asked).catch_unwind();
+        let told = match timeout(patience, asked).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) => Err(PurgeError::Rejected("it panicked".to_owned())),
+            Err(_) => Err(PurgeError::Slow(patience)),
+        };
+        match told {
             Ok(()) => {
                 self.count(&batch);
                 self.queue().done(batch, Instant::now(), self.pace.again_after);

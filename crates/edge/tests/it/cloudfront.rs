@@ -216,6 +216,13 @@ async fn what_cannot_be_invalidated_is_an_error() {
     assert!(matches!(nobody.purge_everything().await, Err(PurgeError::Unreachable(_))));
 }
 
+/// Its HTTPS is put together from parts, which is found out when it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_is_enough() {
+    let edge = CloudFront::from_environment("E1", paths_of()).await;
+    assert!(format!("{edge:?}").contains("E1"));
+}
+
 /// Stands before a server and answers the first requests itself, with these errors.
 async fn refusing(port: u16, codes: &[&'static str]) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

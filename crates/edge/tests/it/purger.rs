@@ -20,6 +20,7 @@ struct Told {
     hangs: AtomicBool,
     refuses: AtomicBool,
     rejects: AtomicBool,
+    panics: AtomicBool,
 }
 
 impl Told {
@@ -42,6 +43,7 @@ impl Told {
 #[async_trait]
 impl Purge for Told {
     async fn purge(&self, keys: &[SurrogateKey]) -> Result<(), PurgeError> {
+        assert!(!self.panics.load(SeqCst), "as it was told");
         if self.rejects.load(SeqCst) {
             return Err(PurgeError::Rejected("what is this".to_owned()));
         }
@@ -144,6 +146,19 @@ async fn what_an_edge_cannot_purge_by_keys_it_purges_with_everything() {
     purger.changed([key(1)]);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(told.purges(), [["everything"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_neither_the_lane_nor_the_change() {
+    let (told, purger) = start(ONCE);
+    told.panics.store(true, SeqCst);
+    purger.changed([key(1)]);
+    sleep(Duration::from_secs(1)).await;
+    told.panics.store(false, SeqCst);
+    purger.changed([key(2)]);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(told.purges(), [["everything"], ["2"]]);
+    assert_eq!(purger.figures()[0].failed, 1);
 }
 
 #[tokio::test(start_paused = true)]
