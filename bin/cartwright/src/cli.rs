@@ -19,7 +19,7 @@ pub(crate) enum Subcommand {
     Serve,
     /// Bring the database's schema up to date
     Migrate,
-    /// Fill the database with made-up products and carts, the same ones each time
+    /// Fill the database with made-up products, orders and carts, the same ones each time
     Seed(SeedOptions),
     /// Check configuration, database and Redis, and say how to mend what is wrong
     Doctor,
@@ -40,7 +40,10 @@ pub(crate) struct SeedOptions {
     /// Products, at least as many as lines
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) products: u32,
-    /// Another number makes other carts
+    /// Past orders, for statistics and recommendations
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    pub(crate) orders: u32,
+    /// Another number makes other products, orders and carts
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 }

@@ -10,6 +10,7 @@ mod guard;
 mod load;
 mod migrate;
 mod out;
+mod progress;
 mod seed;
 mod serve;
 mod telemetry;

@@ -10,21 +10,25 @@ use std::{
 
 use actix_web::{HttpServer, dev::ServerHandle};
 use anyhow::Context;
-use cartwright_domain::SystemClock;
+use cartwright_catalog::CatalogService;
+use cartwright_domain::{Clock, SystemClock};
 use cartwright_http::{AppState, HttpSettings, create_app};
-use cartwright_storage::Store;
+use cartwright_storage::{Refreshed, ShopStore, Store};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Server, Settings, StoreKind},
     demo, out, telemetry,
-    wiring::{AnyStore, describe_cache, start_carts},
+    wiring::{AnyStore, describe_cache, start_carts, start_catalog},
 };
 
 /// How often used idempotency keys are forgotten, and how many in one statement.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const FORGET_AT_ONCE: u32 = 5_000;
+/// How often the catalogue is looked after, and how many orders are counted in one transaction.
+const TEND_EVERY: Duration = Duration::from_secs(60);
+const COUNT_AT_ONCE: u32 = 1_000;
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -35,8 +39,9 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     for name in store.prepare(&settings.database).await? {
         tracing::info!(migration = %name, "applied");
     }
-    let seeded = seed_demo(&settings, &*store.store()).await?;
-    let carts = start_carts(&settings, &store).await?;
+    let started = start_carts(&settings, &store).await?;
+    let (carts, catalog) = (started.carts.clone(), start_catalog(&settings, &store, &started));
+    let seeded = seed_demo(&settings, &*store.store(), &catalog).await?;
     let draining = Arc::new(AtomicBool::new(false));
     let state = AppState {
         carts: carts.clone(),
@@ -49,6 +54,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     let (server, address, ended) = listen(&settings.server, state)?;
     let cleaner = tokio::spawn(forget_keys(store.store(), stop.clone()));
+    let tending = tend(catalog.clone(), store.shop(), settings.catalog.warm_per_second);
+    tokio::spawn(stop.clone().run_until_cancelled_owned(tending));
     greet(&settings, address, seeded)?;
 
     let outcome = tokio::select! {
@@ -63,6 +70,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     // Everything that was accepted, also what no client waits for any more.
     carts.shutdown().await;
+    catalog.settle().await;
     stop.cancel();
     let _ = cleaner.await;
     tracing::info!("stopped");
@@ -70,13 +78,35 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Gives a new embedded database something to buy. Returns whether it did.
-async fn seed_demo(settings: &Settings, store: &dyn Store) -> anyhow::Result<bool> {
+async fn seed_demo(settings: &Settings, store: &dyn Store, catalog: &CatalogService) -> anyhow::Result<bool> {
     let embedded = matches!(settings.database.kind()?, StoreKind::Sqlite(_));
     if !embedded || store.count_listings(1).await? > 0 {
         return Ok(false);
     }
-    store.put_listings(&demo::listings()?).await?;
+    catalog.import(demo::products()?).await?;
     Ok(true)
+}
+
+/// Loads what was popular before, and then looks after statistics, kept results and the list of what is popular.
+async fn tend(catalog: CatalogService, store: Arc<dyn ShopStore>, warm_per_second: usize) {
+    if warm_per_second > 0 {
+        match catalog.warm(warm_per_second).await {
+            Ok(loaded) => tracing::debug!(loaded, "popular products are in memory"),
+            Err(error) => tracing::debug!(%error, "popular products were not loaded"),
+        }
+    }
+    let mut tick = tokio::time::interval(TEND_EVERY);
+    loop {
+        tick.tick().await;
+        if let Err(error) = catalog.remember_hot_products().await {
+            tracing::debug!(%error, "hot products could not be written down");
+        }
+        let now = SystemClock.now();
+        while let Ok(Refreshed { more: true, .. }) = store.refresh_statistics(now, COUNT_AT_ONCE).await {}
+        if let Err(error) = store.clean_cached(now, FORGET_AT_ONCE).await {
+            tracing::debug!(%error, "kept results that no longer count were not removed");
+        }
+    }
 }
 
 type Ended = oneshot::Receiver<anyhow::Result<()>>;

@@ -4,9 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
 use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache};
-use cartwright_cache_redis::{RedisCartCache, RedisEventBus, RedisOptions};
+use cartwright_cache_redis::{RedisBus, RedisCartCache, RedisEventBus, RedisOptions, RedisShared};
 use cartwright_cart::CartService;
-use cartwright_storage::Store;
+use cartwright_catalog::{CatalogService, Parts, Shared};
+use cartwright_domain::SystemClock;
+use cartwright_layered::{Bus, SharedLayer};
+use cartwright_storage::{ShopStore, Store};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 
@@ -71,6 +74,13 @@ impl AnyStore {
         Ok(Vec::new())
     }
 
+    pub(crate) fn shop(&self) -> Arc<dyn ShopStore> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn ShopStore>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn ShopStore>,
+        }
+    }
+
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
@@ -95,9 +105,25 @@ pub(crate) fn describe_cache(settings: &Settings) -> anyhow::Result<&'static str
     })
 }
 
+/// The cart service, and what the catalogue shares with it.
+pub(crate) struct Started {
+    pub(crate) carts: CartService,
+    shared: Shared,
+}
+
+/// Puts the catalogue service together and starts it on the current runtime.
+pub(crate) fn start_catalog(settings: &Settings, store: &AnyStore, started: &Started) -> CatalogService {
+    CatalogService::start(Parts {
+        store: store.shop(),
+        shared: started.shared.clone(),
+        clock: Arc::new(SystemClock),
+        settings: settings.catalog.settings(),
+    })
+}
+
 /// Puts the cart service together and starts it on the current runtime.
-pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow::Result<CartService> {
-    let (cache, events) = caches(settings, store).await?;
+pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow::Result<Started> {
+    let Caches { carts: cache, events, shared } = caches(settings, store).await?;
     let mut builder =
         CartService::builder(store.store()).events(events).settings(cartwright_cart::Settings {
             allow_unlisted: settings.allow_unlisted()?,
@@ -112,10 +138,14 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
     if let Some(cache) = cache {
         builder = builder.cache(cache);
     }
-    Ok(builder.start())
+    Ok(Started { carts: builder.start(), shared })
 }
 
-type Caches = (Option<Arc<dyn CartCache>>, Arc<dyn EventBus>);
+struct Caches {
+    carts: Option<Arc<dyn CartCache>>,
+    events: Arc<dyn EventBus>,
+    shared: Shared,
+}
 
 async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches> {
     let cache = &settings.cache;
@@ -123,7 +153,9 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
     if let (Some(options), CartCaching::Auto) = (&redis, cache.carts) {
         let carts = RedisCartCache::start(options)?;
         let events = Arc::new(RedisEventBus::start_beside(&carts, options)?);
-        return Ok((Some(Arc::new(carts)), events));
+        let shared: Arc<dyn SharedLayer> = Arc::new(RedisShared::beside(&carts));
+        let bus: Arc<dyn Bus> = Arc::new(RedisBus::start_beside(&carts));
+        return Ok(Caches { carts: Some(Arc::new(carts)), events, shared: Shared::By(shared, bus) });
     }
     // Events reach the other nodes also when carts are not cached.
     let events: Arc<dyn EventBus> = match &redis {
@@ -136,9 +168,11 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
             ClosedCache::close(&**sqlite).await.context("the gate of the cache cannot be closed")?;
             let memory = || Arc::new(MemoryCartCache::new(cache.memory_mb * 1024 * 1024, cache.ttl()));
             let memory = (cache.carts == CartCaching::Auto).then(|| memory() as Arc<dyn CartCache>);
-            Ok((memory, events))
+            Ok(Caches { carts: memory, events, shared: Shared::Alone })
         }
-        AnyStore::Postgres(_) => Ok((Some(Arc::new(ClosedCache::default())), events)),
+        AnyStore::Postgres(_) => {
+            Ok(Caches { carts: Some(Arc::new(ClosedCache::default())), events, shared: Shared::Deaf })
+        }
     }
 }
 

@@ -92,7 +92,7 @@ mod tagged;
 mod trust;
 
 pub use builder::CacheBuilder;
-pub use bus::{Audience, Bus, BusError, Heard, Listener, MemoryBus};
+pub use bus::{Audience, Bus, BusError, Heard, Listener, MemoryBus, Silence};
 pub use cache::{Answer, Layer, Layered};
 pub use change::{Change, Untold};
 pub use entry::Head;

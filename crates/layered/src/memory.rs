@@ -68,7 +68,8 @@ impl<K: CacheKey> Lifecycle<K, Arc<Resident<K::Value>>> for Hooks<K> {
         self.hot.load().contains(key)
     }
 
-    fn on_evict(&self, (): &mut (), _key: K, _resident: Arc<Resident<K::Value>>) {
+    // Not `on_evict`, which is told of replacements as well.
+    fn before_evict(&self, (): &mut (), _key: &K, _resident: &mut Arc<Resident<K::Value>>) {
         self.counters.evictions.one();
     }
 }

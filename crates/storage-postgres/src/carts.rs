@@ -12,7 +12,7 @@ use cartwright_storage::{
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 use metrics::histogram;
 
@@ -102,7 +102,7 @@ impl PostgresStore {
         }
     }
 
-    async fn transaction(&self) -> Result<Transaction<'_>, StorageError> {
+    pub(crate) async fn transaction(&self) -> Result<Transaction<'_>, StorageError> {
         Transaction::new(self.connection().await?).map_err(|error| StorageError::Unavailable(Box::new(error)))
     }
 
@@ -116,7 +116,7 @@ impl PostgresStore {
             transaction.begin(),
             TryLockCartsShared { keys }.load::<(i64,)>(&mut transaction.pipe()),
             load_carts(&known).load::<CartRow>(&mut transaction.pipe()),
-            async { transaction.pipe().batch_execute("COMMIT").await },
+            transaction.pipe_commit(),
         );
         let read = begun.and(busy).and_then(|busy| committed.and(rows.map(|rows| (busy, rows))));
         let (busy, rows) = match read {

@@ -23,6 +23,8 @@ use crate::{
 /// indexes: every hot statement reads a few rows by key, and a plan that was made while a table was still small would
 /// be kept and scan it when it has grown. Plans do not depend on the parameters, so they are made once.
 ///
+/// Words that share this much of their trigrams are alike: with the server's 0.6, two typos in two words are too many.
+///
 /// Errors are told apart by their text, hence English, where the role may choose it.
 const SESSION: &str = "\
     SET lock_timeout = '5s'; \
@@ -33,6 +35,7 @@ const SESSION: &str = "\
     SET enable_hashjoin = off; \
     SET enable_mergejoin = off; \
     SET jit = off; \
+    SET pg_trgm.word_similarity_threshold = 0.45; \
     DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
           EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
@@ -41,9 +44,19 @@ pub(crate) type Pool = bb8::Pool<Connector>;
 /// One of them, for a while.
 pub(crate) type Pooled<'a> = bb8::PooledConnection<'a, Connector>;
 
+/// What a server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It takes writes.
+    Primary,
+    /// It is only read from; whether it is far enough is asked with each read.
+    Replica,
+}
+
 /// Opens connections.
 pub(crate) struct Connector {
     target: Target,
+    role: Role,
     tls: MakeRustlsConnect,
     /// Where the tasks live that move the bytes. Connections are opened when callers need them, on whatever runtime
     /// those run; one that ended would take them along.
@@ -53,11 +66,12 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(options: &PostgresOptions) -> Result<Self, StorageError> {
-        let target = Target::parse(&options.url)?;
+    fn new(url: &str, role: Role) -> Result<Self, StorageError> {
+        let target = Target::parse(url)?;
         Ok(Self {
             tls: tls::connector(&target)?,
             target,
+            role,
             runtime: Handle::current(),
             last_error: Arc::default(),
         })
@@ -66,7 +80,8 @@ impl Connector {
     /// Opens a connection on the runtime where the store was made.
     pub(crate) async fn open(&self) -> Result<AsyncPgConnection, ConnectError> {
         let (config, tls) = (self.target.config.clone(), self.tls.clone());
-        let opened = self.runtime.spawn(open(config, tls)).await.map_err(ConnectError::RuntimeEnded);
+        let opened =
+            self.runtime.spawn(open(config, tls, self.role)).await.map_err(ConnectError::RuntimeEnded);
         opened.and_then(|connection| connection)
     }
 }
@@ -74,6 +89,7 @@ impl Connector {
 async fn open(
     config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
+    role: Role,
 ) -> Result<AsyncPgConnection, ConnectError> {
     let (client, driver) = config.connect(tls).await.map_err(ConnectError::Connect)?;
     let mut connection = AsyncPgConnection::try_from_client_and_connection(client, driver)
@@ -81,6 +97,9 @@ async fn open(
         .map_err(|error| ConnectError::Setup(Box::new(error)))?;
     let failed = |error: diesel::result::Error| ConnectError::Setup(Box::new(error));
     connection.batch_execute(SESSION).await.map_err(failed)?;
+    if role == Role::Replica {
+        return Ok(connection);
+    }
     let (standby,): (bool,) = IsStandby {}.get_result(&mut connection).await.map_err(failed)?;
     if standby { Err(ConnectError::Standby) } else { Ok(connection) }
 }
@@ -119,22 +138,37 @@ impl bb8::ErrorSink<Arc<ConnectError>> for LogErrors {
     }
 }
 
+/// What the last attempt to connect met.
+pub(crate) type LastError = Arc<Mutex<Option<Arc<ConnectError>>>>;
+
 /// A pool whose first connection was tried: what is wrong with the address shows here.
-pub(crate) async fn pool(
-    options: &PostgresOptions,
-) -> Result<(Pool, Arc<Mutex<Option<Arc<ConnectError>>>>), StorageError> {
-    let connector = Connector::new(options)?;
-    let last_error = Arc::clone(&connector.last_error);
+pub(crate) async fn pool(options: &PostgresOptions) -> Result<(Pool, LastError), StorageError> {
+    let connector = Connector::new(&options.url, Role::Primary)?;
     let database = connector.target.describe();
     drop(connector.open().await.map_err(|error| StorageError::Unavailable(Box::new(error)))?);
     tracing::info!(database, pool_size = options.pool_size, tls = ?connector.target.tls, "connected");
+    Ok(build(connector, options.pool_size, options.acquire_timeout))
+}
+
+/// A pool whose connections are tried when they are needed.
+pub(crate) fn unconnected(
+    url: &str,
+    role: Role,
+    size: u32,
+    acquire_timeout: Duration,
+) -> Result<(Pool, LastError), StorageError> {
+    Ok(build(Connector::new(url, role)?, size, acquire_timeout))
+}
+
+fn build(connector: Connector, size: u32, acquire_timeout: Duration) -> (Pool, LastError) {
+    let last_error = Arc::clone(&connector.last_error);
     let pool = Pool::builder()
-        .max_size(options.pool_size.max(1))
-        .connection_timeout(options.acquire_timeout.max(Duration::from_millis(1)))
+        .max_size(size.max(1))
+        .connection_timeout(acquire_timeout.max(Duration::from_millis(1)))
         .queue_strategy(bb8::QueueStrategy::Lifo)
         .error_sink(Box::new(LogErrors))
         .build_unchecked(connector);
-    Ok((pool, last_error))
+    (pool, last_error)
 }
 
 /// The reason that a caller is told who got no connection.

@@ -7,24 +7,33 @@
 //! 2. the rows to write, pipelined, while the cache is being fenced off;
 //! 3. `COMMIT`.
 //!
-//! Locks are transaction-level advisory locks, so nothing is left behind by a process that dies. PostgreSQL 12 or newer.
+//! Locks are transaction-level advisory locks, so nothing is left behind by a process that dies. PostgreSQL 13 or newer, with
+//! its extension `pg_trgm`.
 
 mod carts;
+mod catalog;
 mod claims;
 mod connection;
 mod error;
 mod gate;
 mod listings;
+mod lists;
 mod lock_keys;
 mod migrations;
 mod options;
+mod products;
 mod read;
 mod recent;
+mod replicas;
+mod results;
+mod search;
 mod sql;
+mod statistics;
 mod store;
 mod tls;
 mod transaction;
 mod write;
 
 pub use options::{PostgresOptions, TlsMode};
+pub use replicas::ReplicaFigures;
 pub use store::PostgresStore;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cartwright_domain::Listing;
+use cartwright_domain::{Listing, sort_key};
 use cartwright_storage::{ListingStore, StorageError};
 use diesel_async::RunQueryDsl;
 
@@ -24,6 +24,7 @@ impl ListingStore for PostgresStore {
             let statement = PutListings {
                 ids: chunk.iter().map(|listing| listing.product_id.as_str()).collect(),
                 names: chunk.iter().map(|listing| listing.name.as_str()).collect(),
+                name_keys: chunk.iter().map(|listing| sort_key(&listing.name)).collect(),
                 prices: chunk.iter().map(|listing| listing.price.minor()).collect(),
                 currencies: chunk.iter().map(|listing| listing.price.currency().code()).collect(),
                 active: chunk.iter().map(|listing| listing.active).collect(),

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 /// Held by whoever applies migrations. Different from all others: its 32-bit halves are a class of their own.
 pub(crate) const MIGRATIONS: (i32, i32) = (0x6361_7274, 0x6d69_6772);
 
+/// Held by whoever counts orders.
+pub(crate) const STATISTICS: (i32, i32) = (0x6361_7274, 0x7374_6174);
+
 /// The lock of a cart.
 pub(crate) fn cart(owner: &OwnerId) -> i64 {
     first_eight(Sha256::new().chain_update(owner.as_str())) & !1

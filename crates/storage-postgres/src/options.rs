@@ -9,7 +9,11 @@ pub struct PostgresOptions {
     /// `postgres://user:password@host:port/database`, with the parameters of libpq after a `?`. Of those about TLS,
     /// `sslmode` (see [`TlsMode`]) and `sslrootcert` (a PEM file, or `system`) are understood.
     pub url: String,
-    /// The most connections that are open at a time.
+    /// Replicas that may answer reads of the catalogue, likewise. They are asked in turn.
+    pub replicas: Vec<String>,
+    /// How long a replica may take, connecting included, before the primary is asked.
+    pub replica_timeout: Duration,
+    /// The most connections that are open at a time, to each server.
     pub pool_size: u32,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
@@ -19,10 +23,12 @@ pub struct PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// Ten connections, three seconds to get one, twenty seconds for a call.
+    /// Ten connections, three seconds to get one, twenty seconds for a call, half a second for a replica.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            replicas: Vec::new(),
+            replica_timeout: Duration::from_millis(500),
             pool_size: 10,
             acquire_timeout: Duration::from_secs(3),
             call_timeout: Duration::from_secs(20),
@@ -31,9 +37,11 @@ impl PostgresOptions {
 }
 
 impl fmt::Debug for PostgresOptions {
-    /// Leaves the URL out: it has the password.
+    /// Leaves the URLs out: they have passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresOptions")
+            .field("replicas", &self.replicas.len())
+            .field("replica_timeout", &self.replica_timeout)
             .field("pool_size", &self.pool_size)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("call_timeout", &self.call_timeout)

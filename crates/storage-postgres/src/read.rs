@@ -2,19 +2,21 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use cartwright_domain::{Cart, Currency, Gate, GateState, Listing, Money, OwnerId, ProductId};
-use cartwright_storage::{KeptLines, KeyState, StorageError};
+use cartwright_domain::{Cart, Currency, Gate, GateState, Listing, Money, OwnerId, Product, ProductId};
+use cartwright_storage::{KeptLines, KeptProduct, KeyState, Ranked, StorageError};
 use chrono::{DateTime, Utc};
 
 use crate::{
     recent::Known,
-    sql::{CartRow, GateRow, KeyRow, ListingRow},
+    sql::{CartRow, GateRow, KeyRow, ListingRow, ProductRow, RankedRow},
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
 
 /// An error for a value that cannot be.
-fn bad<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl FnOnce(E) -> StorageError {
+pub(crate) fn bad<E: std::error::Error + Send + Sync + 'static>(
+    what: &'static str,
+) -> impl FnOnce(E) -> StorageError {
     move |error| StorageError::Unexpected(what.into(), Some(Box::new(error)))
 }
 
@@ -91,4 +93,50 @@ pub(crate) fn gate(rows: Vec<GateRow>) -> Result<Gate> {
         _ => return Err(StorageError::unexpected("the cache gate is neither open nor closed")),
     };
     Ok(Gate { epoch, state })
+}
+
+/// A product of its row.
+pub(crate) fn product(row: ProductRow) -> Result<Product> {
+    let (
+        id,
+        name,
+        description,
+        price_minor,
+        currency,
+        stock,
+        category,
+        attributes,
+        active,
+        version,
+        created,
+        updated,
+    ) = row;
+    let stock = i64::from(stock);
+    let (created_at, updated_at) = (created, updated);
+    KeptProduct {
+        id,
+        name,
+        description,
+        price_minor,
+        currency,
+        stock,
+        category,
+        attributes,
+        active,
+        version,
+        created_at,
+        updated_at,
+    }
+    .read()
+}
+
+/// Products with their counts.
+pub(crate) fn ranked(rows: Vec<RankedRow>) -> Result<Vec<Ranked>> {
+    let ranked = |(count, row)| Ok(Ranked { product: product(row)?, count: self::count(count)? });
+    rows.into_iter().map(ranked).collect()
+}
+
+/// A number of things.
+pub(crate) fn count(n: i64) -> Result<u64> {
+    u64::try_from(n).map_err(bad("a count that cannot be"))
 }

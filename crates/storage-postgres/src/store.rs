@@ -1,26 +1,24 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use cartwright_storage::StorageError;
 use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection};
 use metrics::gauge;
 
 use crate::{
-    connection::{self, Pool, Pooled},
-    error::{ConnectError, NoAnswer, statement_failed},
+    connection::{self, LastError, Pool, Pooled},
+    error::{NoAnswer, statement_failed},
     options::PostgresOptions,
     recent::RecentCarts,
+    replicas::Replicas,
 };
 
-/// Carts, catalogue and gate in a PostgreSQL database. A clone shares the connections.
+/// Carts, catalogue, statistics and gate in a PostgreSQL database. A clone shares the connections.
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
     pub(crate) recent: RecentCarts,
-    last_error: Arc<Mutex<Option<Arc<ConnectError>>>>,
+    pub(crate) replicas: Replicas,
+    last_error: LastError,
     acquire_timeout: Duration,
     call_timeout: Duration,
 }
@@ -36,8 +34,9 @@ impl PostgresStore {
     /// the server does not let us in or is a standby.
     pub async fn connect(options: PostgresOptions) -> Result<Self, StorageError> {
         let (pool, last_error) = connection::pool(&options).await?;
+        let replicas = Replicas::new(&options)?;
         let PostgresOptions { acquire_timeout, call_timeout, .. } = options;
-        Ok(Self { pool, recent: RecentCarts::new(), last_error, acquire_timeout, call_timeout })
+        Ok(Self { pool, recent: RecentCarts::new(), replicas, last_error, acquire_timeout, call_timeout })
     }
 
     pub(crate) async fn connection(&self) -> Result<Pooled<'_>, StorageError> {

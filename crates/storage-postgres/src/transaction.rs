@@ -4,13 +4,13 @@ use diesel::{
     result::{DatabaseErrorKind, Error},
 };
 use diesel_async::{
-    AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager,
+    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, TransactionManager,
     pooled_connection::PoolableConnection,
 };
 
 use cartwright_storage::StorageError;
 
-use crate::{connection::Pooled, error::statement_failed};
+use crate::{connection::Pooled, error::statement_failed, sql::Commit};
 
 type Manager = AnsiTransactionManager;
 
@@ -41,6 +41,12 @@ impl<'a> Transaction<'a> {
     /// Sends `BEGIN`.
     pub(crate) async fn begin(&self) -> QueryResult<()> {
         self.pipe().batch_execute("BEGIN").await
+    }
+
+    /// Sends `COMMIT` behind the statements that were begun before, prepared like them: one that is not would overtake
+    /// those that have to be prepared first, and they would run outside the transaction.
+    pub(crate) async fn pipe_commit(&self) -> QueryResult<()> {
+        Commit {}.execute(&mut self.pipe()).await.map(drop)
     }
 
     /// Commits.

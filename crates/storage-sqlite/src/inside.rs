@@ -36,7 +36,7 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
     let (store, _folder) = fresh().await;
     for (sql, searches) in [
         (rows::LOAD_CARTS, vec!["SEARCH c USING INDEX sqlite_autoindex_carts_1 (owner=?)"]),
-        (rows::LOAD_LISTINGS, vec!["SEARCH p USING PRIMARY KEY (id=?)"]),
+        (rows::LOAD_LISTINGS, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
         (
             batch::LOAD_KEYS,
             vec!["SEARCH used USING INDEX sqlite_autoindex_idempotency_keys_1 (principal=? AND key=?)"],

@@ -15,6 +15,7 @@
 
 mod batch;
 mod carts;
+mod catalog;
 mod connection;
 mod error;
 mod file;
@@ -22,11 +23,16 @@ mod gate;
 #[cfg(test)]
 mod inside;
 mod listings;
+mod lists;
 mod locks;
 mod migrations;
+mod products;
 mod readers;
+mod results;
 mod rows;
+mod search;
 mod statement;
+mod statistics;
 mod store;
 mod write;
 

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use cartwright_domain::{Listing, ProductId};
+use cartwright_domain::{Listing, ProductId, sort_key};
 use cartwright_storage::{ListingStore, StorageError};
 use diesel::{RunQueryDsl, sql_types::BigInt};
 
@@ -18,14 +18,17 @@ const CHUNK: usize = 1000;
 
 // `unixepoch('subsec')` is in seconds, exact to the millisecond.
 const PUT_LISTINGS: &str = "\
-    INSERT INTO products (id, name, price_minor, currency, active, created_at, updated_at) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, clock.now, clock.now \
+    INSERT INTO products AS p (id, name, name_key, price_minor, currency, active, created_at, updated_at) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, clock.now, clock.now \
     FROM (SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000 AS now) AS clock, json_each(?) WHERE true \
     ON CONFLICT (id) DO UPDATE SET \
-        name = excluded.name, price_minor = excluded.price_minor, currency = excluded.currency, \
-        active = excluded.active, updated_at = excluded.updated_at";
+        name = excluded.name, name_key = excluded.name_key, price_minor = excluded.price_minor, \
+        currency = excluded.currency, active = excluded.active, version = p.version + 1, \
+        updated_at = excluded.updated_at, retired_at = NULL \
+    WHERE p.retired_at IS NOT NULL OR (p.name, p.price_minor, p.currency, p.active) \
+        IS NOT (excluded.name, excluded.price_minor, excluded.currency, excluded.active)";
 
-const COUNT_LISTINGS: &str = "SELECT count(*) FROM (SELECT 1 FROM products LIMIT ?)";
+const COUNT_LISTINGS: &str = "SELECT count(*) FROM (SELECT 1 FROM products WHERE retired_at IS NULL LIMIT ?)";
 
 #[async_trait]
 impl ListingStore for SqliteStore {
@@ -33,7 +36,16 @@ impl ListingStore for SqliteStore {
         // Of listings with the same id, the last.
         let listings: HashMap<&ProductId, &Listing> = listings.iter().map(|l| (&l.product_id, l)).collect();
         let rows: Vec<_> = (listings.into_values())
-            .map(|l| (&l.product_id, &l.name, l.price.minor(), l.price.currency().code(), l.active))
+            .map(|l| {
+                (
+                    &l.product_id,
+                    &l.name,
+                    sort_key(&l.name),
+                    l.price.minor(),
+                    l.price.currency().code(),
+                    l.active,
+                )
+            })
             .collect();
         if rows.is_empty() {
             return Ok(());

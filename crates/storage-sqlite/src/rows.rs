@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use cartwright_domain::{Cart, Currency, Listing, Money, OwnerId, ProductId};
-use cartwright_storage::{KeptLines, StorageError};
+use cartwright_domain::{Cart, Currency, Listing, Money, OwnerId, Product, ProductId};
+use cartwright_storage::{KeptLines, KeptProduct, StorageError};
 use chrono::{DateTime, Utc};
 use diesel::{
     RunQueryDsl, SqliteConnection,
-    sql_types::{BigInt, Bool, Text},
+    sql_types::{BigInt, Bool, Nullable, Text},
 };
 use serde::Serialize;
 
@@ -19,6 +19,22 @@ use crate::{
 /// Owner, version, two times, and quantities and lines as JSON.
 type CartRow = (String, i64, i64, i64, String, String);
 type CartColumns = (Text, BigInt, BigInt, BigInt, Text, Text);
+
+/// What is read of a product, in the order of [`KeptProduct`].
+macro_rules! product_columns {
+    () => {
+        "p.id, p.name, p.description, p.price_minor, p.currency, p.stock, p.category, p.attributes, p.active, \
+         p.version, p.created_at, p.updated_at"
+    };
+}
+pub(crate) use product_columns;
+
+/// A row of these columns.
+pub(crate) type ProductRow =
+    (String, String, String, i64, String, i64, Option<String>, String, bool, i64, i64, i64);
+/// Their types.
+pub(crate) type ProductColumns =
+    (Text, Text, Text, BigInt, Text, BigInt, Nullable<Text>, Text, Bool, BigInt, BigInt, BigInt);
 
 /// `CROSS JOIN` fixes the order: the wanted owners outside, the table by its primary key inside.
 pub(crate) const LOAD_CARTS: &str = "\
@@ -66,6 +82,40 @@ pub(crate) fn load_listings(
     rows.into_iter().map(listing).collect()
 }
 
+/// A product of its row.
+pub(crate) fn kept_product(row: ProductRow) -> Result<Product, StorageError> {
+    let (
+        id,
+        name,
+        description,
+        price_minor,
+        currency,
+        stock,
+        category,
+        attributes,
+        active,
+        version,
+        created,
+        updated,
+    ) = row;
+    let (created_at, updated_at) = (time(created)?, time(updated)?);
+    KeptProduct {
+        id,
+        name,
+        description,
+        price_minor,
+        currency,
+        stock,
+        category,
+        attributes,
+        active,
+        version,
+        created_at,
+        updated_at,
+    }
+    .read()
+}
+
 fn product(id: &str) -> Result<ProductId, StorageError> {
     ProductId::new(id).map_err(|error| broken("a product", error))
 }
@@ -76,7 +126,7 @@ fn money(minor: i64, currency: &str) -> Result<Money, StorageError> {
         .map_err(|error| broken("a price", error))
 }
 
-fn time(micros: i64) -> Result<DateTime<Utc>, StorageError> {
+pub(crate) fn time(micros: i64) -> Result<DateTime<Utc>, StorageError> {
     DateTime::from_timestamp_micros(micros).ok_or_else(|| StorageError::unexpected("a time beyond all times"))
 }
 

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use diesel::{
     QueryResult, RunQueryDsl,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Text},
+    sql_types::{BigInt, Binary, Text},
     sqlite::Sqlite,
 };
 
@@ -12,6 +12,7 @@ use diesel::{
 pub(crate) enum Bind<'a> {
     Text(&'a str),
     Int(i64),
+    Bytes(&'a [u8]),
 }
 
 /// SQL with `?` where the parameters go, and the types of its columns.
@@ -20,13 +21,13 @@ pub(crate) enum Bind<'a> {
 /// connection and kept, by its text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Statement<'a, Columns = ()> {
-    sql: &'static str,
+    sql: &'a str,
     binds: &'a [Bind<'a>],
     columns: PhantomData<Columns>,
 }
 
 impl<'a, Columns> Statement<'a, Columns> {
-    pub(crate) fn new(sql: &'static str, binds: &'a [Bind<'a>]) -> Self {
+    pub(crate) fn new(sql: &'a str, binds: &'a [Bind<'a>]) -> Self {
         Self { sql, binds, columns: PhantomData }
     }
 }
@@ -38,6 +39,7 @@ impl<Columns> QueryFragment<Sqlite> for Statement<'_, Columns> {
         for (part, bind) in parts.zip(self.binds) {
             match bind {
                 Bind::Text(text) => out.push_bind_param::<Text, str>(text)?,
+                Bind::Bytes(bytes) => out.push_bind_param::<Binary, [u8]>(bytes)?,
                 Bind::Int(int) => out.push_bind_param::<BigInt, i64>(int)?,
             }
             out.push_sql(part);

@@ -4,7 +4,7 @@ use cartwright_domain::{
     Cart, Clock, Command, Currency, Listing, ManualClock, Money, OwnerId, ProductData, ProductId, Quantity,
 };
 use cartwright_storage::{
-    Answer, BatchPolicy, CartRequest, Fence, IdempotencyClaim, Outcome, StorageError, Store,
+    Answer, BatchPolicy, CartRequest, Fence, IdempotencyClaim, Outcome, ShopStore, StorageError,
 };
 use chrono::{DateTime, TimeDelta};
 
@@ -17,7 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Kit {
     /// What is tested.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn ShopStore>,
     /// The time of all batches.
     pub clock: Arc<ManualClock>,
     /// By that clock; unlisted products are refused.
@@ -28,7 +28,7 @@ pub struct Kit {
 
 impl Kit {
     /// A kit around a fresh store.
-    pub fn new(store: impl Store) -> Self {
+    pub fn new(store: impl ShopStore) -> Self {
         // A time with microseconds, so that a store which rounds is found out.
         let clock =
             Arc::new(ManualClock::new(DateTime::from_timestamp_micros(1_767_323_045_123_457).unwrap()));

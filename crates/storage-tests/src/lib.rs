@@ -18,9 +18,11 @@ mod fences;
 mod kit;
 mod model;
 pub mod rules;
+mod shop;
 
 pub use fences::{BlockingFence, RecordingFence};
 pub use kit::{Kit, add, add_unlisted, claimed, clear, merge, owner, product, remove, request, set};
+pub use shop::{change, details, imported, order, sold};
 
 /// Makes one `#[tokio::test]` of each rule.
 ///
@@ -76,6 +78,38 @@ macro_rules! conformance {
             quick_closings_pause_longer,
             replicas_change_by_compare_and_set,
             ping_answers,
+            a_product_is_kept_exactly,
+            products_without_an_id_are_numbered,
+            concurrent_products_get_different_numbers,
+            products_are_read_in_order,
+            a_change_says_what_was_and_what_is,
+            concurrent_changes_all_count,
+            a_product_is_removed_or_retired,
+            carts_see_products_of_the_catalogue,
+            imports_write_over_what_is_there,
+            a_large_import_is_counted,
+            every_order_is_listed_by_pages_and_by_cursors,
+            lists_are_filtered,
+            a_cursor_goes_on_where_its_product_was,
+            categories_are_counted,
+            counts_follow_every_write,
+            words_are_found_in_name_category_and_description,
+            the_last_word_may_be_a_beginning,
+            searches_are_filtered_and_sorted,
+            facets_say_what_was_found,
+            a_search_has_an_end,
+            changed_products_are_found_by_their_new_words,
+            any_text_can_be_searched,
+            typos_are_tolerated_where_promised,
+            results_are_kept_until_they_expire,
+            generations_are_random_and_change,
+            tops_are_counted_once,
+            windows_move_on,
+            orders_are_counted_in_portions,
+            related_products_were_bought_together,
+            recommendations_leave_out_what_somebody_has,
+            refreshes_at_the_same_time_count_once,
+            a_position_never_goes_back,
         );
     };
     (@of $fresh:path: $($rule:ident),* $(,)?) => {$(

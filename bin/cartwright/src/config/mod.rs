@@ -4,6 +4,7 @@
 mod auth;
 mod cache;
 mod carts;
+mod catalog;
 mod database;
 mod secret;
 mod server;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     auth::Auth,
     cache::{Cache, CartCaching},
     carts::Carts,
+    catalog::Catalog,
     database::{Database, StoreKind},
     secret::SecretUrl,
     server::{LogFormat, Server, half_the_cores},
@@ -36,10 +38,11 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) cache: Cache,
     pub(crate) carts: Carts,
+    pub(crate) catalog: Catalog,
     pub(crate) auth: Auth,
 }
 
-const SECTIONS: [&str; 5] = ["server", "database", "cache", "carts", "auth"];
+const SECTIONS: [&str; 6] = ["server", "database", "cache", "carts", "catalog", "auth"];
 
 impl Settings {
     /// Reads the configuration. `file`: instead of `cartwright.toml`; it must then exist.
@@ -71,6 +74,7 @@ impl Settings {
             database: section(&map, "database")?,
             cache: section(&map, "cache")?,
             carts: section(&map, "carts")?,
+            catalog: section(&map, "catalog")?,
             auth: section(&map, "auth")?,
         };
         settings.check()?;
@@ -83,6 +87,7 @@ impl Settings {
         self.database.check()?;
         self.cache.check()?;
         self.carts.check()?;
+        self.catalog.check()?;
         self.auth.check(&self.server)
     }
 

@@ -14,20 +14,22 @@ statement! {
 }
 
 statement! {
-    /// Writes listings. Those that are the same already are not rewritten.
+    /// Writes listings. Those that are the same already are not rewritten; deleted ones are back.
     PutListings<'a> {
         ids: Vec<&'a str> as Array<Text>,
         names: Vec<&'a str> as Array<Text>,
+        name_keys: Vec<String> as Array<Text>,
         prices: Vec<i64> as Array<BigInt>,
         currencies: Vec<&'a str> as Array<Text>,
         active: Vec<bool> as Array<Bool>,
     }
     ()
-    "INSERT INTO products AS p (id, name, price_minor, currency, active) \
-     SELECT * FROM unnest($1, $2, $3, $4, $5) \
-     ON CONFLICT (id) DO UPDATE SET name = excluded.name, price_minor = excluded.price_minor, \
-         currency = excluded.currency, active = excluded.active, updated_at = now() \
-     WHERE (p.name, p.price_minor, p.currency, p.active) \
+    "INSERT INTO products AS p (id, name, name_key, price_minor, currency, active) \
+     SELECT * FROM unnest($1, $2, $3, $4, $5, $6) \
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, \
+         price_minor = excluded.price_minor, currency = excluded.currency, active = excluded.active, \
+         version = p.version + 1, updated_at = now(), retired_at = NULL \
+     WHERE p.retired_at IS NOT NULL OR (p.name, p.price_minor, p.currency, p.active) \
          IS DISTINCT FROM (excluded.name, excluded.price_minor, excluded.currency, excluded.active)"
 }
 
@@ -35,5 +37,5 @@ statement! {
     /// How many listings there are, up to a number.
     CountListings { up_to: i32 as Integer }
     (BigInt)
-    "SELECT count(*) FROM (SELECT FROM products LIMIT $1) AS p"
+    "SELECT count(*) FROM (SELECT FROM products WHERE retired_at IS NULL LIMIT $1) AS p"
 }

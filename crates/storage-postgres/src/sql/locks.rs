@@ -1,4 +1,4 @@
-use diesel::sql_types::{Array, BigInt};
+use diesel::sql_types::{Array, BigInt, Integer};
 
 use super::statement;
 
@@ -22,4 +22,11 @@ statement! {
     TryLockCartsShared { keys: Vec<i64> as Array<BigInt> }
     (BigInt)
     "SELECT k.at FROM unnest($1) WITH ORDINALITY AS k (key, at) WHERE NOT pg_try_advisory_xact_lock_shared(k.key)"
+}
+
+statement! {
+    /// Waits for whoever counts orders.
+    LockStatistics { high: i32 as Integer, low: i32 as Integer }
+    ()
+    "SELECT pg_advisory_xact_lock($1, $2)"
 }

@@ -4,19 +4,35 @@
 //! `sql_query` would be prepared anew each time, one more round trip. Arrays keep the text the same for any number of
 //! rows.
 
+mod built;
 mod carts;
 mod gate;
 mod keys;
 mod listings;
 mod locks;
+mod products;
+mod results;
 mod server;
+mod statistics;
 
+pub(crate) use built::{Bind, Built};
 pub(crate) use carts::{CartRow, InsertCarts, LoadCarts, UpdateCarts};
 pub(crate) use gate::{ChangeReplicas, CloseGate, GateRow, OpenGate, ReadGate};
 pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};
 pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
-pub(crate) use locks::{LockCarts, TryLockCartsShared, TryLockKeys};
-pub(crate) use server::{AppliedMigrations, IsStandby, MigrationsTableExists};
+pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKeys};
+pub(crate) use products::{
+    CleanPending, CountCategories, CreateNumbered, CreateProduct, ImportProducts, LoadProducts, LockProduct,
+    ProductColumns, ProductRow, RemoveProduct, UpdateProduct, product_columns,
+};
+pub(crate) use results::{
+    BumpGenerations, CleanCached, KeepCached, LoadCached, LoadGenerations, MakeGenerations, RemoveCached,
+};
+pub(crate) use server::{AppliedMigrations, Commit, HasReplayed, IsStandby, LogEnd, MigrationsTableExists};
+pub(crate) use statistics::{
+    CountOrders, MoveWindows, PutOrderLines, PutOrders, RankedRow, RecommendProducts, RelatedProducts,
+    TopProducts,
+};
 
 /// Declares a statement: its parameters in the order of `$1`, `$2`, …, then the types of its columns, then its text.
 macro_rules! statement {
@@ -24,7 +40,7 @@ macro_rules! statement {
         $(#[$doc:meta])*
         $name:ident $(<$lifetime:lifetime>)? { $($field:ident: $rust:ty as $sql:ty),* $(,)? }
         ($($column:ty),* $(,)?)
-        $text:literal
+        $text:expr
     ) => {
         $(#[$doc])*
         #[derive(Debug)]

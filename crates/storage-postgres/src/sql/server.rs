@@ -1,4 +1,4 @@
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 
 use super::statement;
 
@@ -17,8 +17,32 @@ statement! {
 }
 
 statement! {
+    /// Ends a transaction.
+    Commit {}
+    ()
+    "COMMIT"
+}
+
+statement! {
     /// The versions of the migrations that were applied.
     AppliedMigrations {}
     (Text)
     "SELECT version::text FROM __diesel_schema_migrations"
+}
+
+statement! {
+    /// The end of the log, in bytes. Where the next record goes: what was committed without waiting for the disk is
+    /// before it, too.
+    LogEnd {}
+    (BigInt)
+    "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
+}
+
+statement! {
+    /// Whether the server replays another one's log and has come so far. One that was promoted does not replay any
+    /// more, and its log has become another.
+    HasReplayed { at_least: i64 as BigInt }
+    (Bool)
+    "SELECT pg_is_in_recovery() \
+        AND coalesce(pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= $1, false)"
 }

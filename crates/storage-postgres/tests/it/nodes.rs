@@ -1,9 +1,10 @@
 //! Several processes on one database.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use cartwright_storage::{CartStore, Outcome};
 use cartwright_storage_tests::{BlockingFence, RecordingFence, add, claimed, owner, remove};
+use cartwright_testkit::eventually;
 
 use crate::kit::{direct, node, policy, run, shop};
 
@@ -139,7 +140,7 @@ async fn what_is_read_behind_a_lock_is_what_its_last_holder_wrote() {
 async fn nodes_that_start_together_migrate_once() {
     let url = cartwright_testkit::Postgres::shared().fresh_database().await;
     let nodes = [node(&url).await, node(&url).await, node(&url).await];
-    assert_eq!(nodes[0].pending_migrations().await.unwrap(), ["0001_carts"]);
+    assert_eq!(nodes[0].pending_migrations().await.unwrap(), ["0001_carts", "0002_catalogue", "0003_orders"]);
     let error = nodes[0].ping().await.unwrap_err();
     assert!(error.to_string().contains("0001_carts"), "{error}");
     let tasks = nodes.clone().map(|node| tokio::spawn(async move { node.migrate().await.unwrap() }));
@@ -147,7 +148,7 @@ async fn nodes_that_start_together_migrate_once() {
     for task in tasks {
         applied.extend(task.await.unwrap());
     }
-    assert_eq!(applied, ["0001_carts"]);
+    assert_eq!(applied, ["0001_carts", "0002_catalogue", "0003_orders"]);
     assert!(nodes[1].pending_migrations().await.unwrap().is_empty());
     nodes[2].ping().await.unwrap();
 }
@@ -225,4 +226,24 @@ async fn a_write_that_failed_is_not_remembered() {
         matches!(&outcomes[0], Outcome::Done(answer) if answer.cart.total_quantity() == 2),
         "{outcomes:?}"
     );
+}
+
+/// The commit of a fill waits for its reads, also on a connection that has to prepare them first: as long as a read is
+/// not done, the lock of its cart is held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fill_on_a_new_connection_holds_its_lock_while_it_reads() {
+    let (url, store) = shop().await;
+    let mut server = direct(&url).await;
+    let held = server.transaction().await.unwrap();
+    held.batch_execute("LOCK TABLE carts IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let fill = tokio::spawn(async move { store.load_for_fill(&[owner("ana")]).await });
+    let watcher = direct(&url).await;
+    let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_locks a USING (pid) \
+                   WHERE l.relation = 'carts'::regclass AND NOT l.granted AND a.locktype = 'advisory' AND a.granted";
+    eventually(Duration::from_secs(10), || async {
+        watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
+    held.rollback().await.unwrap();
+    assert!(fill.await.unwrap().unwrap().remove(0).locked);
 }

@@ -1,71 +1,22 @@
-//! Made-up products and carts, the same ones each time.
-
-use std::{
-    io::IsTerminal,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use cartwright_cart::{CartService, CartServiceError, decode};
-use cartwright_domain::{Cart, CartError, Command, Currency, Listing, Money, OwnerId, ProductId, Quantity};
-use cartwright_storage::{CartRequest, ListingStore};
-use indicatif::{ProgressBar, ProgressStyle};
+use cartwright_domain::{Cart, CartError, Command, OwnerId, ProductId, Quantity};
+use cartwright_storage::CartRequest;
 use tokio::task::JoinSet;
 
-use crate::{
-    cli::SeedOptions,
-    config::Settings,
-    out,
-    wiring::{AnyStore, start_carts},
-};
+use super::{owner, products, random::scatter};
+use crate::{cli::SeedOptions, progress::Progress};
 
 /// Carts being filled at the same time: enough to keep the write transactions full, well below `carts.waiting`.
 const AT_ONCE: u32 = 512;
-/// Products in one statement.
-const CHUNK: u32 = 1_000;
-
-/// The owner of the n-th cart.
-pub(crate) fn owner(n: u32) -> String {
-    format!("user-{n:06}")
-}
-
-/// Fills the database. A cart that somebody has written to already is left alone, so running it again adds nothing.
-pub(crate) async fn run(settings: &Settings, options: &SeedOptions) -> anyhow::Result<()> {
-    ensure!(options.lines <= options.products, "--lines {} needs at least as many --products", options.lines);
-    let began = Instant::now();
-    let store = AnyStore::open(&settings.database).await?;
-    store.prepare(&settings.database).await?;
-    let products = Progress::new("products", options.products);
-    let catalogue = store.store();
-    for first in (1..=options.products).step_by(CHUNK as usize) {
-        let last = options.products.min(first + CHUNK - 1);
-        let listings =
-            (first..=last).map(|n| listing(options.seed, n)).collect::<anyhow::Result<Vec<_>>>()?;
-        ListingStore::put_listings(&*catalogue, &listings).await?;
-        products.add(u64::from(last - first + 1));
-    }
-    products.end();
-
-    let carts = start_carts(settings, &store).await?;
-    let outcome = fill(&carts, options).await;
-    // What was accepted is written, also when something failed.
-    carts.shutdown().await;
-    let (filled, left) = outcome?;
-    out::line(format_args!(
-        "{} products, {filled} carts of {} lines filled, {left} left as they were, in {:.1} s",
-        options.products,
-        options.lines,
-        began.elapsed().as_secs_f64()
-    ));
-    Ok(())
-}
 
 /// Returns how many carts were filled, and how many were left alone.
-async fn fill(carts: &CartService, options: &SeedOptions) -> anyhow::Result<(u64, u64)> {
+pub(super) async fn fill(carts: &CartService, options: &SeedOptions) -> anyhow::Result<(u64, u64)> {
     let progress = Arc::new(Progress::new("carts", options.users));
     let next = Arc::new(AtomicU64::new(1));
     let mut tasks = JoinSet::new();
@@ -143,7 +94,7 @@ struct Plan {
 
 impl Plan {
     fn of(options: &SeedOptions) -> Self {
-        let SeedOptions { users, lines, products, seed } = *options;
+        let SeedOptions { users, lines, products, seed, .. } = *options;
         Self { users, lines, products, seed }
     }
 
@@ -154,7 +105,7 @@ impl Plan {
             .map(|line| {
                 let product = (first + line) % u64::from(self.products) + 1;
                 let quantity = 1 + scatter(self.seed ^ (u64::from(n) << 20 | line)) % 3;
-                Ok((ProductId::new(&format!("seed-{product}"))?, Quantity::new(i64::try_from(quantity)?)?))
+                Ok((products::id(u32::try_from(product)?)?, Quantity::new(i64::try_from(quantity)?)?))
             })
             .collect()
     }
@@ -169,63 +120,6 @@ impl Plan {
                 cart.line(product_id).is_some_and(|line| line.quantity == *quantity)
             });
         Ok(if ours { cart.version() } else { 0 })
-    }
-}
-
-fn listing(seed: u64, n: u32) -> anyhow::Result<Listing> {
-    let cents = 99 + scatter(seed.wrapping_add(u64::from(n))) % 50_000;
-    Ok(Listing {
-        product_id: ProductId::new(&format!("seed-{n}"))?,
-        name: format!("Product {n}"),
-        price: Money::from_minor(i64::try_from(cents)?, Currency::USD)?,
-        active: true,
-    })
-}
-
-/// The finalizer of `SplitMix64` (Steele, Lea, Flood 2014): the same on every machine and in every version.
-fn scatter(n: u64) -> u64 {
-    let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A bar on a terminal, a line for every tenth elsewhere.
-struct Progress {
-    what: &'static str,
-    total: u64,
-    done: AtomicU64,
-    bar: Option<ProgressBar>,
-}
-
-impl Progress {
-    fn new(what: &'static str, total: u32) -> Self {
-        let total = u64::from(total);
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(total);
-            let style =
-                ProgressStyle::with_template("{msg:9} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.with_message(what)
-        });
-        Self { what, total, done: AtomicU64::new(0), bar }
-    }
-
-    fn add(&self, n: u64) {
-        let before = self.done.fetch_add(n, Ordering::Relaxed);
-        match &self.bar {
-            Some(bar) => bar.inc(n),
-            None if before * 10 / self.total != (before + n) * 10 / self.total => {
-                out::line(format_args!("{} {}/{}", self.what, before + n, self.total));
-            }
-            None => {}
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish();
-        }
     }
 }
 

@@ -1,0 +1,20 @@
+//! The catalogue: products, categories, searches, recommendations and statistics, read through layers of caches and
+//! written to the store. Knows traits only.
+//!
+//! Reads give JSON documents as they are sent, with the layer that answered, their age, and whether they are
+//! [stale](cartwright_layered::Answer::stale). A product is shown as it was at most a quarter of a second ago, on every
+//! node; lists and searches follow within about as much again.
+
+mod changes;
+mod document;
+mod error;
+mod kinds;
+mod layers;
+mod service;
+mod warm;
+mod write;
+
+pub use error::CatalogError;
+pub use kinds::{CachedProduct, Inventory, Ranking, Summary};
+pub use layers::StoredResults;
+pub use service::{CatalogService, CatalogSettings, Parts, Shared};

@@ -1,0 +1,267 @@
+//! One product: made, changed, deleted; and many at once.
+
+use std::collections::BTreeMap;
+
+use cartwright_domain::{Category, NewProduct, Product, ProductChange, ProductDetails, ProductId, sort_key};
+use cartwright_storage::{Changed, Created, Deleted, Imported, ImportedProduct, ReadFrom, StorageError};
+use chrono::{DateTime, Utc};
+use diesel::{OptionalExtension, QueryResult};
+use diesel_async::RunQueryDsl;
+use futures_util::join;
+
+use crate::{
+    read,
+    replicas::read_from,
+    sql::{
+        CleanPending, CreateNumbered, CreateProduct, ImportProducts, LoadProducts, LockProduct, ProductRow,
+        RemoveProduct, UpdateProduct,
+    },
+    store::PostgresStore,
+    transaction::Transaction,
+};
+
+/// How many products one statement writes.
+const CHUNK: usize = 1000;
+/// How often a number is tried that somebody else takes at the same moment.
+const TRIES: usize = 100;
+
+impl PostgresStore {
+    pub(crate) async fn create(&self, new: &NewProduct, now: DateTime<Utc>) -> Result<Created, StorageError> {
+        let details = &new.details;
+        let Some(id) = &new.id else {
+            return self.create_numbered(details, now).await;
+        };
+        let statement = CreateProduct {
+            id: id.as_str(),
+            name: details.name.as_str(),
+            name_key: sort_key(details.name.as_str()),
+            description: details.description.as_str(),
+            price: details.price.minor(),
+            currency: details.price.currency().code(),
+            stock: units(details),
+            category: category(details),
+            attributes: details.attributes.to_json(),
+            active: details.active,
+            now,
+        };
+        let made: Option<(String,)> =
+            self.run(async |connection| statement.get_result(connection).await.optional()).await?;
+        Ok(match made {
+            Some(_) => Created::Created(Product::create(id.clone(), details.clone(), now)),
+            None => Created::Exists,
+        })
+    }
+
+    async fn create_numbered(
+        &self,
+        details: &ProductDetails,
+        now: DateTime<Utc>,
+    ) -> Result<Created, StorageError> {
+        let statement = CreateNumbered {
+            name: details.name.as_str(),
+            name_key: sort_key(details.name.as_str()),
+            description: details.description.as_str(),
+            price: details.price.minor(),
+            currency: details.price.currency().code(),
+            stock: units(details),
+            category: category(details),
+            attributes: details.attributes.to_json(),
+            active: details.active,
+            now,
+        };
+        // The first number is free, but for a client who chooses it at this very moment.
+        for _ in 0..TRIES {
+            let made: Option<(String,)> =
+                self.run(async |connection| (&statement).get_result(connection).await.optional()).await?;
+            if let Some((id,)) = made {
+                let id = ProductId::new(&id).map_err(read::bad("a number that is no id"))?;
+                return Ok(Created::Created(Product::create(id, details.clone(), now)));
+            }
+        }
+        Err(StorageError::unexpected("every next number of a product was taken"))
+    }
+
+    pub(crate) async fn by_ids(
+        &self,
+        ids: &[ProductId],
+        from: ReadFrom,
+    ) -> Result<Vec<Option<Product>>, StorageError> {
+        let mut products: Vec<Option<Product>> = ids.iter().map(|_| None).collect();
+        if ids.is_empty() {
+            return Ok(products);
+        }
+        let statement = LoadProducts { ids: ids.iter().map(ProductId::as_str).collect() };
+        let rows: Vec<(i64, ProductRow)> = read_from!(self, from, |pipe| (&statement).load(&mut pipe))?;
+        for (at, row) in rows {
+            let place = usize::try_from(at - 1).ok().and_then(|at| products.get_mut(at));
+            *place.ok_or_else(|| StorageError::unexpected("a product that was not asked for"))? =
+                Some(read::product(row)?);
+        }
+        Ok(products)
+    }
+
+    /// Two round trips: begin and lock; write and commit.
+    pub(crate) async fn change(
+        &self,
+        id: &ProductId,
+        change: &ProductChange,
+        expected: &[u64],
+        now: DateTime<Utc>,
+    ) -> Result<Changed, StorageError> {
+        let (transaction, before) = self.locked(id).await?;
+        let Some(before) = before else { return Ok(end(transaction, Changed::Missing).await) };
+        if is_other(expected, &before) {
+            return Ok(end(transaction, Changed::VersionMismatch(before)).await);
+        }
+        let mut after = before.clone();
+        if after.apply(change, now).is_empty() {
+            return Ok(end(transaction, Changed::Unchanged(before)).await);
+        }
+        let details = &after.details;
+        let statement = UpdateProduct {
+            id: id.as_str(),
+            name: details.name.as_str(),
+            name_key: sort_key(details.name.as_str()),
+            description: details.description.as_str(),
+            price: details.price.minor(),
+            currency: details.price.currency().code(),
+            stock: units(details),
+            category: category(details),
+            attributes: details.attributes.to_json(),
+            active: details.active,
+            version: i64::try_from(after.version).map_err(read::bad("a version beyond all versions"))?,
+            now,
+        };
+        let (written, committed) =
+            join!(statement.execute(&mut transaction.pipe()), transaction.pipe_commit());
+        match finished(transaction, written, committed).await? {
+            1 => Ok(Changed::Changed { before, after }),
+            n => Err(StorageError::unexpected(format!("{n} rows of a product that is locked"))),
+        }
+    }
+
+    /// Two round trips, likewise. Orders are looked for in a later statement than that which waited for the lock, so
+    /// that those are seen which came before.
+    pub(crate) async fn delete(
+        &self,
+        id: &ProductId,
+        expected: &[u64],
+        now: DateTime<Utc>,
+    ) -> Result<Deleted, StorageError> {
+        let (transaction, before) = self.locked(id).await?;
+        let Some(mut product) = before else { return Ok(end(transaction, Deleted::Missing).await) };
+        if is_other(expected, &product) {
+            return Ok(end(transaction, Deleted::VersionMismatch(product)).await);
+        }
+        let statement = RemoveProduct { id: id.as_str(), now };
+        let (removed, committed) =
+            join!(statement.get_result::<(i64, i64)>(&mut transaction.pipe()), transaction.pipe_commit());
+        match finished(transaction, removed, committed).await? {
+            (0, 1) => Ok(Deleted::Removed(product)),
+            (1, 0) => {
+                product.details.active = false;
+                product.version += 1;
+                product.updated_at = now;
+                Ok(Deleted::Retired(product))
+            }
+            other => Err(StorageError::unexpected(format!("{other:?} rows of a product that is locked"))),
+        }
+    }
+
+    /// Begins a transaction with a product's lock.
+    async fn locked(&self, id: &ProductId) -> Result<(Transaction<'_>, Option<Product>), StorageError> {
+        let transaction = self.transaction().await?;
+        let statement = LockProduct { id: id.as_str() };
+        let (begun, row) =
+            join!(transaction.begin(), statement.get_result::<(ProductRow,)>(&mut transaction.pipe()));
+        match begun.and(row.optional()) {
+            Ok(None) => Ok((transaction, None)),
+            Ok(Some((row,))) => match read::product(row) {
+                Ok(product) => Ok((transaction, Some(product))),
+                Err(error) => Err(transaction.roll_back(error.into()).await),
+            },
+            Err(error) => Err(transaction.roll_back(error.into()).await),
+        }
+    }
+
+    pub(crate) async fn import(
+        &self,
+        products: &[ImportedProduct],
+        now: DateTime<Utc>,
+    ) -> Result<Imported, StorageError> {
+        // The last of those with the same id counts, and in the order of ids: as with listings.
+        let unique: BTreeMap<_, _> = products.iter().map(|product| (&product.id, &product.details)).collect();
+        let unique: Vec<(&ProductId, &ProductDetails)> = unique.into_iter().collect();
+        let mut imported = Imported::default();
+        for chunk in unique.chunks(CHUNK) {
+            let details = || chunk.iter().map(|(_, details)| *details);
+            let statement = ImportProducts {
+                ids: chunk.iter().map(|(id, _)| id.as_str()).collect(),
+                names: details().map(|details| details.name.as_str()).collect(),
+                name_keys: details().map(|details| sort_key(details.name.as_str())).collect(),
+                descriptions: details().map(|details| details.description.as_str()).collect(),
+                prices: details().map(|details| details.price.minor()).collect(),
+                currencies: details().map(|details| details.price.currency().code()).collect(),
+                stocks: details().map(units).collect(),
+                categories: details().map(category).collect(),
+                attributes: details().map(|details| details.attributes.to_json()).collect(),
+                active: details().map(|details| details.active).collect(),
+                now,
+            };
+            let (created, changed): (i64, i64) =
+                self.run(async |connection| statement.get_result(connection).await).await?;
+            imported.created += read::count(created)?;
+            imported.changed += read::count(changed)?;
+        }
+        if unique.len() >= CHUNK {
+            let cleaned: Result<(i64,), _> =
+                self.run(async |connection| CleanPending {}.get_result(connection).await).await;
+            if let Err(error) = cleaned {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "autovacuum will sort the words in"
+                );
+            }
+        }
+        Ok(imported)
+    }
+}
+
+fn units(details: &ProductDetails) -> i32 {
+    // A stock is at most a billion.
+    i32::try_from(details.stock.get()).unwrap_or(i32::MAX)
+}
+
+fn category(details: &ProductDetails) -> Option<&str> {
+    details.category.as_ref().map(Category::as_str)
+}
+
+fn is_other(expected: &[u64], product: &Product) -> bool {
+    !expected.is_empty() && !expected.contains(&product.version)
+}
+
+/// Ends a transaction in which the last statement and `COMMIT` were pipelined.
+pub(crate) async fn finished<T>(
+    transaction: Transaction<'_>,
+    written: QueryResult<T>,
+    committed: QueryResult<()>,
+) -> Result<T, StorageError> {
+    match written.and_then(|written| committed.map(|()| written)) {
+        Ok(written) => {
+            transaction.committed().map_err(|error| StorageError::Unavailable(Box::new(error)))?;
+            Ok(written)
+        }
+        Err(error) => Err(transaction.roll_back(error.into()).await),
+    }
+}
+
+/// Ends a transaction that has written nothing; if that does not work, the connection is closed.
+async fn end<T>(transaction: Transaction<'_>, outcome: T) -> T {
+    if let Err(error) = transaction.commit().await {
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "a transaction without writes was not ended"
+        );
+    }
+    outcome
+}

@@ -1,0 +1,74 @@
+//! Kept results of queries, and the generations that they were made under.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use cartwright_storage::{CachedResult, GenerationStore, QueryCacheStore, StorageError};
+use chrono::{DateTime, Utc};
+use diesel::OptionalExtension;
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    sql::{
+        BumpGenerations, CleanCached, KeepCached, LoadCached, LoadGenerations, MakeGenerations, RemoveCached,
+    },
+    store::PostgresStore,
+};
+
+#[async_trait]
+impl QueryCacheStore for PostgresStore {
+    async fn cached(&self, key: &str, now: DateTime<Utc>) -> Result<Option<CachedResult>, StorageError> {
+        let statement = LoadCached { key, now };
+        let row: Option<(Vec<u8>, DateTime<Utc>)> =
+            self.run(async |connection| statement.get_result(connection).await.optional()).await?;
+        Ok(row.map(|(bytes, expires_at)| CachedResult { bytes, expires_at }))
+    }
+
+    async fn keep_cached(&self, key: &str, result: &CachedResult) -> Result<(), StorageError> {
+        let statement = KeepCached { key, value: &result.bytes, expires_at: result.expires_at };
+        self.run(async |connection| statement.execute(connection).await).await.map(drop)
+    }
+
+    async fn remove_cached(&self, keys: &[&str]) -> Result<(), StorageError> {
+        self.run(async |connection| RemoveCached { keys }.execute(connection).await).await.map(drop)
+    }
+
+    async fn clean_cached(&self, now: DateTime<Utc>, limit: u32) -> Result<u64, StorageError> {
+        let statement = CleanCached { now, limit: i32::try_from(limit).unwrap_or(i32::MAX) };
+        let cleaned = self.run(async |connection| statement.execute(connection).await).await?;
+        Ok(u64::try_from(cleaned).unwrap_or(u64::MAX))
+    }
+}
+
+#[async_trait]
+impl GenerationStore for PostgresStore {
+    async fn generations(&self, tags: &[&str]) -> Result<Vec<u64>, StorageError> {
+        let load = async || -> Result<HashMap<i64, i64>, StorageError> {
+            let statement = LoadGenerations { tags };
+            let rows: Vec<(i64, i64)> = self.run(async |connection| statement.load(connection).await).await?;
+            Ok(rows.into_iter().collect())
+        };
+        let mut found = load().await?;
+        if found.len() < tags.len() {
+            let made = MakeGenerations { tags: in_order(tags) };
+            self.run(async |connection| made.execute(connection).await).await?;
+            found = load().await?;
+        }
+        let generation = |at| found.get(&at).map(|generation| generation.cast_unsigned());
+        let missing = || StorageError::unexpected("a generation that was just made is not there");
+        (1..).zip(tags).map(|(at, _)| generation(at).ok_or_else(missing)).collect()
+    }
+
+    async fn bump_generations(&self, tags: &[&str]) -> Result<(), StorageError> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let statement = BumpGenerations { tags: in_order(tags) };
+        self.run(async |connection| statement.execute(connection).await).await.map(drop)
+    }
+}
+
+/// Each once, and in order, so that two writers do not wait for each other in a circle.
+fn in_order<'a>(tags: &[&'a str]) -> Vec<&'a str> {
+    tags.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
+}

@@ -1,0 +1,58 @@
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz};
+
+use super::statement;
+
+statement! {
+    /// A kept result.
+    LoadCached<'a> { key: &'a str as Text, now: DateTime<Utc> as Timestamptz }
+    (Binary, Timestamptz)
+    "SELECT value, expires_at FROM query_cache WHERE key = $1 AND expires_at > $2"
+}
+
+statement! {
+    /// Keeps a result.
+    KeepCached<'a> { key: &'a str as Text, value: &'a [u8] as Binary, expires_at: DateTime<Utc> as Timestamptz }
+    ()
+    "INSERT INTO query_cache VALUES ($1, $2, $3) \
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at"
+}
+
+statement! {
+    /// Removes results.
+    RemoveCached<'a> { keys: &'a [&'a str] as Array<Text> }
+    ()
+    "DELETE FROM query_cache WHERE key = ANY ($1)"
+}
+
+statement! {
+    /// Removes results that have expired. A row that somebody is about to write over is left to him.
+    CleanCached { now: DateTime<Utc> as Timestamptz, limit: i32 as Integer }
+    ()
+    "DELETE FROM query_cache WHERE ctid = ANY (ARRAY( \
+         SELECT ctid FROM query_cache WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))"
+}
+
+statement! {
+    /// Generations, each with its position from 1.
+    LoadGenerations<'a> { tags: &'a [&'a str] as Array<Text> }
+    (BigInt, BigInt)
+    "SELECT u.at, g.generation FROM unnest($1) WITH ORDINALITY AS u (tag, at) \
+     JOIN generations g ON g.tag = u.tag COLLATE \"C\""
+}
+
+statement! {
+    /// Gives tags a generation that have none. A UUID is where the server has good random numbers.
+    MakeGenerations<'a> { tags: Vec<&'a str> as Array<Text> }
+    ()
+    "INSERT INTO generations SELECT u.tag, hashtextextended(gen_random_uuid()::text, 0) FROM unnest($1) AS u (tag) \
+     ON CONFLICT (tag) DO NOTHING"
+}
+
+statement! {
+    /// Gives tags another generation.
+    BumpGenerations<'a> { tags: Vec<&'a str> as Array<Text> }
+    ()
+    "INSERT INTO generations SELECT u.tag, hashtextextended(gen_random_uuid()::text, 0) FROM unnest($1) AS u (tag) \
+     ON CONFLICT (tag) DO UPDATE SET generation = excluded.generation"
+}

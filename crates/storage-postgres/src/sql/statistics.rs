@@ -1,0 +1,154 @@
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::sql_types::{Array, BigInt, Date, Integer, SmallInt, Text, Timestamptz};
+
+use super::{ProductColumns, ProductRow, products::product_columns, statement};
+
+/// A count and a product.
+pub(crate) type RankedRow = (i64, ProductRow);
+
+statement! {
+    /// Writes orders that are not there: their ids.
+    PutOrders<'a> {
+        ids: Vec<&'a str> as Array<Text>,
+        owners: Vec<&'a str> as Array<Text>,
+        statuses: Vec<&'a str> as Array<Text>,
+        currencies: Vec<&'a str> as Array<Text>,
+        totals: Vec<i64> as Array<BigInt>,
+        created: Vec<DateTime<Utc>> as Array<Timestamptz>,
+    }
+    (Text)
+    "INSERT INTO orders (id, owner, status, currency, total_minor, created_at, updated_at) \
+     SELECT u.id::uuid, u.owner, u.status, u.currency, u.total, u.created, u.created \
+     FROM unnest($1, $2, $3, $4, $5, $6) AS u (id, owner, status, currency, total, created) \
+     ON CONFLICT (id) DO NOTHING RETURNING id::text"
+}
+
+statement! {
+    /// Writes the lines of new orders.
+    PutOrderLines<'a> {
+        orders: Vec<&'a str> as Array<Text>,
+        products: Vec<&'a str> as Array<Text>,
+        names: Vec<&'a str> as Array<Text>,
+        prices: Vec<i64> as Array<BigInt>,
+        quantities: Vec<i32> as Array<Integer>,
+    }
+    ()
+    "INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity) \
+     SELECT u.order_id::uuid, u.product_id, u.name, u.price, u.quantity \
+     FROM unnest($1, $2, $3, $4, $5) AS u (order_id, product_id, name, price, quantity)"
+}
+
+statement! {
+    /// Moves the windows to a day: takes from each what was sold on the days that fall out of it.
+    MoveWindows { today: NaiveDate as Date, windows: Vec<i16> as Array<SmallInt> }
+    ()
+    "WITH moved AS ( \
+         UPDATE statistics_progress p SET today = $1 FROM statistics_progress before \
+         WHERE p.id = 1 AND before.id = 1 AND p.today < $1 RETURNING before.today), \
+     fallen AS MATERIALIZED ( \
+         SELECT w.days, d.product_id, sum(d.units)::bigint AS units \
+         FROM moved m CROSS JOIN unnest($2) AS w (days) \
+         JOIN product_sales_by_day d ON d.day >= m.today - w.days AND d.day < $1 - w.days \
+         GROUP BY w.days, d.product_id), \
+     lessened AS ( \
+         UPDATE product_sales s SET units = s.units - f.units FROM fallen f \
+         WHERE s.days = f.days AND s.product_id = f.product_id AND s.units > f.units), \
+     emptied AS ( \
+         DELETE FROM product_sales s USING fallen f \
+         WHERE s.days = f.days AND s.product_id = f.product_id AND s.units <= f.units) \
+     DELETE FROM product_sales_by_day d USING moved \
+     WHERE d.day < $1 - (SELECT max(w.days) FROM unnest($2) AS w (days))"
+}
+
+statement! {
+    /// Counts the next orders, and says how many there were.
+    ///
+    /// Only orders of transactions that came before every running one: those that are still missing among them were
+    /// rolled back. A clock that is behind another's does not move the windows back.
+    CountOrders {
+        today: NaiveDate as Date,
+        windows: Vec<i16> as Array<SmallInt>,
+        limit: i64 as BigInt,
+        paired: i64 as BigInt,
+    }
+    (BigInt)
+    "WITH at AS MATERIALIZED ( \
+         SELECT made_by, order_id, greatest(today, $1) AS today FROM statistics_progress WHERE id = 1), \
+     batch AS MATERIALIZED ( \
+         SELECT o.id, o.made_by, o.status, \
+                least((o.created_at AT TIME ZONE 'UTC')::date, (SELECT today FROM at)) AS day \
+         FROM orders o \
+         WHERE (o.made_by, o.id) > ((SELECT made_by FROM at), (SELECT order_id FROM at)) \
+             AND o.made_by < pg_snapshot_xmin(pg_current_snapshot()) \
+         ORDER BY o.made_by, o.id LIMIT $3), \
+     lines AS MATERIALIZED ( \
+         SELECT b.id, b.day, l.product_id, l.quantity, \
+                row_number() OVER (PARTITION BY b.id ORDER BY l.product_id) AS at \
+         FROM batch b JOIN order_lines l ON l.order_id = b.id \
+         WHERE b.status NOT IN ('failed', 'cancelled', 'expired')), \
+     paired AS ( \
+         INSERT INTO copurchases AS c (product_id, other_id, orders) \
+         SELECT l.product_id, other.product_id, count(*) FROM lines l \
+         CROSS JOIN LATERAL ( \
+             SELECT product_id FROM order_lines WHERE order_id = l.id ORDER BY product_id LIMIT $4) AS other \
+         WHERE l.at <= $4 AND other.product_id <> l.product_id GROUP BY 1, 2 ORDER BY 1, 2 \
+         ON CONFLICT (product_id, other_id) DO UPDATE SET orders = c.orders + excluded.orders), \
+     daily AS ( \
+         INSERT INTO product_sales_by_day AS s (day, product_id, units) \
+         SELECT day, product_id, sum(quantity) FROM lines \
+         WHERE day >= (SELECT today FROM at) - (SELECT max(w.days) FROM unnest($2) AS w (days)) GROUP BY 1, 2 ORDER BY 1, 2 \
+         ON CONFLICT (day, product_id) DO UPDATE SET units = s.units + excluded.units), \
+     sold AS ( \
+         INSERT INTO product_sales AS s (days, product_id, units) \
+         SELECT w.days, l.product_id, sum(l.quantity) FROM lines l \
+         JOIN unnest($2 || '{-1}'::smallint[]) AS w (days) ON w.days < 0 OR l.day >= (SELECT today FROM at) - w.days \
+         GROUP BY 1, 2 ORDER BY 1, 2 \
+         ON CONFLICT (days, product_id) DO UPDATE SET units = s.units + excluded.units), \
+     progress AS ( \
+         UPDATE statistics_progress p SET made_by = b.made_by, order_id = b.id \
+         FROM (SELECT made_by, id FROM batch ORDER BY made_by DESC, id DESC LIMIT 1) AS b WHERE p.id = 1) \
+     SELECT count(*) FROM batch"
+}
+
+statement! {
+    /// What was sold most. Along the index, until enough of it can be bought.
+    TopProducts { days: i16 as SmallInt, limit: i64 as BigInt }
+    (BigInt, ProductColumns)
+    concat!("SELECT s.units, ", product_columns!(), " FROM product_sales s \
+     JOIN products p ON p.id = s.product_id AND p.active AND p.stock > 0 \
+     WHERE s.days = $1 ORDER BY s.units DESC, s.product_id LIMIT $2")
+}
+
+statement! {
+    /// What was bought together with a product.
+    RelatedProducts<'a> { id: &'a str as Text, limit: i64 as BigInt }
+    (BigInt, ProductColumns)
+    concat!("SELECT c.orders, ", product_columns!(), " FROM copurchases c \
+     JOIN products p ON p.id = c.other_id AND p.active AND p.stock > 0 \
+     WHERE c.product_id = $1 ORDER BY c.orders DESC, c.other_id LIMIT $2")
+}
+
+statement! {
+    /// What was bought together with what somebody has. What he has is bounded, and so is what goes with each of it.
+    ///
+    /// The products of the cart are taken out of its text: the server's own JSON refuses what names may contain. A quote
+    /// inside a name comes after a backslash, so no name looks like an id.
+    RecommendProducts<'a> { owner: &'a str as Text, limit: i64 as BigInt }
+    (BigInt, ProductColumns)
+    concat!("WITH recent AS MATERIALIZED ( \
+         SELECT id FROM orders WHERE owner = $1 ORDER BY created_at DESC, id DESC LIMIT 50), \
+     has AS MATERIALIZED ( \
+         SELECT l.product_id FROM recent r JOIN order_lines l ON l.order_id = r.id \
+         UNION \
+         SELECT (regexp_matches(c.lines, '\"product_id\":\"([^\"]+)\"', 'g'))[1] FROM carts c WHERE c.owner = $1), \
+     goes AS MATERIALIZED ( \
+         SELECT c.other_id, sum(c.orders)::bigint AS orders \
+         FROM (SELECT product_id FROM has LIMIT 100) AS h \
+         CROSS JOIN LATERAL ( \
+             SELECT other_id, orders FROM copurchases WHERE product_id = h.product_id \
+             ORDER BY orders DESC, other_id LIMIT 30) AS c \
+         WHERE c.other_id NOT IN (SELECT product_id FROM has) GROUP BY c.other_id) \
+     SELECT g.orders, ", product_columns!(), " FROM goes g \
+     JOIN products p ON p.id = g.other_id AND p.active AND p.stock > 0 \
+     ORDER BY g.orders DESC, g.other_id LIMIT $2")
+}

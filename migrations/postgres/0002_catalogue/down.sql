@@ -1,0 +1,22 @@
+DROP TABLE generations;
+DROP TABLE query_cache;
+DROP TRIGGER products_moved ON products;
+DROP TRIGGER products_removed ON products;
+DROP TRIGGER products_added ON products;
+DROP FUNCTION count_moved_product();
+DROP FUNCTION count_removed_products();
+DROP FUNCTION count_added_products();
+DROP TABLE category_counts;
+DROP TABLE product_numbers;
+DROP INDEX products_by_number;
+DELETE FROM products WHERE retired_at IS NOT NULL;
+ALTER TABLE products
+    DROP COLUMN search,
+    DROP COLUMN retired_at,
+    DROP COLUMN version,
+    DROP COLUMN attributes,
+    DROP COLUMN category,
+    DROP COLUMN stock,
+    DROP COLUMN description,
+    DROP COLUMN name_key;
+DROP EXTENSION pg_trgm;
