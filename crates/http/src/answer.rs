@@ -10,7 +10,10 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use crate::{headers::etag, problem::Problem};
+use crate::{
+    headers::{Tag, etag},
+    problem::Problem,
+};
 
 /// What a handler comes to.
 pub(crate) type Answer = Result<HttpResponse, Problem>;
@@ -21,7 +24,7 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 pub(crate) const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// An answer with a version. The body goes out as it came.
-pub(crate) fn versioned(status: StatusCode, version: u64, body: Bytes) -> HttpResponse {
+pub(crate) fn versioned(status: StatusCode, version: impl Into<Tag>, body: Bytes) -> HttpResponse {
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
     let headers = response.headers_mut();
     headers.insert(ETAG, etag(version));

@@ -9,6 +9,7 @@ mod app;
 mod body;
 mod carts;
 mod catalog;
+mod current;
 mod docs;
 mod events;
 mod headers;
