@@ -7,6 +7,8 @@ use serde_json::{Value, value::RawValue};
 
 use super::{Draft, DraftError, Fault};
 
+/// So many faults say enough: an object of nothing but unknown fields has no longer an answer than it is itself.
+const MANY: usize = 100;
 /// What the server says of a product, and nobody else.
 const READ_ONLY: [&str; 3] = ["version", "created_at", "updated_at"];
 
@@ -62,7 +64,8 @@ impl Draft {
                 let detail = format!("{name} is decided by the server; leave it out");
                 self.faults.push(Fault::new(format!("/{name}"), "read_only", detail));
             }
-            _ => self.faults.push(Fault::unknown(name)),
+            _ if self.faults.len() < MANY => self.faults.push(Fault::unknown(name)),
+            _ => {}
         }
     }
 

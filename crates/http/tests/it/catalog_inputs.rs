@@ -77,6 +77,12 @@ async fn all_that_is_wrong_is_said_at_once() {
     places.sort_unstable();
     // what the price is worth is not known without its currency
     assert_eq!(places, ["/currency", "/id", "/name", "/stock", "/vat"]);
+
+    let junk: Vec<String> = (0..20_000).map(|n| format!("\"x{n}\":1")).collect();
+    let junk = format!("{{{}}}", junk.join(","));
+    let answer = shop.json(Method::POST, "/api/v1/products", &junk).await;
+    assert!(answer.body.len() < junk.len(), "{} bytes", answer.body.len());
+    assert_eq!(answer.json()["errors"][0]["code"], "unknown_field");
 }
 
 #[actix_web::test]
