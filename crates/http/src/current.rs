@@ -190,7 +190,7 @@ mod tests {
             let command =
                 Command::Add { product_id, quantity: Quantity::new(3).unwrap(), product_data: Some(data) };
             let context = Context { now: DateTime::UNIX_EPOCH, listing: None, allow_unlisted: true };
-            cart.apply(&command, &context).unwrap();
+            cart.apply(&command, context).unwrap();
         }
         cartwright_cart::encode(&cart).unwrap().body
     }
