@@ -18,9 +18,11 @@ use actix_web::{
 use cartwright_cache::MemoryCartCache;
 use cartwright_cart::{CartService, Settings};
 use cartwright_catalog::{CatalogService, CatalogSettings, Parts, Shared};
-use cartwright_domain::{Clock, Currency, Listing, Money, OwnerId, ProductId, Quantity, SystemClock};
+use cartwright_domain::{
+    Clock, Currency, Money, OwnerId, ProductDetails, ProductId, ProductName, Quantity, Stock, SystemClock,
+};
 use cartwright_http::{AppState, HttpSettings};
-use cartwright_storage::{ListingStore, PastLine, PastOrder, StatisticsStore};
+use cartwright_storage::{CatalogStore, ImportedProduct, PastLine, PastOrder, StatisticsStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 use serde_json::Value;
 
@@ -126,21 +128,23 @@ impl Drop for Shop {
 async fn start(path: &std::path::Path) -> (Arc<SqliteStore>, CartService, CatalogService) {
     let store = Arc::new(SqliteStore::open(path, SqliteOptions::default()).await.unwrap());
     store.migrate().await.unwrap();
-    let listing = |id: &str, price, active| Listing {
-        product_id: ProductId::new(id).unwrap(),
-        name: format!("Product {id}"),
-        price,
-        active,
+    let product = |id: &str, price, active| ImportedProduct {
+        id: ProductId::new(id).unwrap(),
+        details: ProductDetails {
+            stock: Stock::new(10_000).unwrap(),
+            active,
+            ..ProductDetails::new(ProductName::new(&format!("Product {id}")).unwrap(), price)
+        },
     };
     let usd = |minor| Money::from_minor(minor, Currency::USD).unwrap();
     let yen = Money::from_minor(500, Currency::JPY).unwrap();
-    let listings = [
-        listing("sku-1", usd(1999), true),
-        listing("sku-2", usd(500), true),
-        listing("sku-jpy", yen, true),
-        listing("retired", usd(100), false),
+    let products = [
+        product("sku-1", usd(1999), true),
+        product("sku-2", usd(500), true),
+        product("sku-jpy", yen, true),
+        product("retired", usd(100), false),
     ];
-    store.put_listings(&listings).await.unwrap();
+    store.import_products(&products, SystemClock.now()).await.unwrap();
     let carts = CartService::builder(Arc::clone(&store) as _)
         .cache(Arc::new(MemoryCartCache::new(10_000_000, Duration::from_secs(60))))
         .settings(Settings { allow_unlisted: true, ..Settings::default() })
