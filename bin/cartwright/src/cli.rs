@@ -27,6 +27,8 @@ pub(crate) enum Subcommand {
     Openapi,
     /// Measure cart reads with the cache on and off
     Load(LoadOptions),
+    /// Measure the caches of a running server under product reads as a shop has them (Zipf)
+    Zipf(ZipfOptions),
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +48,28 @@ pub(crate) struct SeedOptions {
     /// Another number makes other products, orders and carts
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ZipfOptions {
+    /// The server
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    pub(crate) url: String,
+    /// Products that are read, those of `cartwright seed`
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) products: u32,
+    /// How uneven: the r-th product is asked for as often as 1/r to this power
+    #[arg(long, default_value_t = 0.99)]
+    pub(crate) exponent: f64,
+    /// Seconds before it is measured, in which caches fill
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) warm_up: u64,
+    /// How long it is measured
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
+    /// Connections, each with one request at a time
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) connections: u32,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -64,6 +64,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             telemetry::init_log(LogFormat::Text)?;
             return runtime()?.block_on(load::remote(options)).map(|()| ExitCode::SUCCESS);
         }
+        Subcommand::Zipf(ref options) => {
+            telemetry::init_log(LogFormat::Text)?;
+            return runtime()?.block_on(load::zipf(options)).map(|()| ExitCode::SUCCESS);
+        }
         _ => {}
     }
     let settings = Settings::load(cli.config.as_deref());
@@ -79,7 +83,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Subcommand::Migrate => migrate::run(&settings).await,
             Subcommand::Seed(options) => seed::run(&settings, &options).await,
             Subcommand::Load(options) => load::local(&settings, cli.config.as_deref(), &options).await,
-            Subcommand::Openapi | Subcommand::Doctor => Ok(()), // returned above
+            Subcommand::Openapi | Subcommand::Doctor | Subcommand::Zipf(_) => Ok(()), // returned above
         }
     })?;
     Ok(ExitCode::SUCCESS)

@@ -45,6 +45,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let state = AppState {
         carts: carts.clone(),
+        catalog: catalog.clone(),
         settings: Arc::new(HttpSettings {
             cors_origins: settings.server.cors_origins.clone(),
             ..HttpSettings::default()

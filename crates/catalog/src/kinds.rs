@@ -46,7 +46,11 @@ pub struct Summary {
 }
 
 impl CachedProduct {
-    pub(crate) fn of(product: &Product) -> Result<Self, Unwritten> {
+    /// A product, as it is shown.
+    ///
+    /// # Errors
+    /// When the document cannot be written, which does not happen for values of the domain.
+    pub fn of(product: &Product) -> Result<Self, Unwritten> {
         let details = &product.details;
         let summary = Summary {
             version: product.version,

@@ -6,15 +6,20 @@
 //! node; lists and searches follow within about as much again.
 
 mod changes;
+mod classic;
 mod document;
+mod draft;
 mod error;
+pub mod import;
 mod kinds;
 mod layers;
 mod service;
 mod warm;
 mod write;
 
+pub use draft::{Column, Draft, DraftError, Edit, Fault};
 pub use error::CatalogError;
 pub use kinds::{CachedProduct, Inventory, Ranking, Summary};
 pub use layers::StoredResults;
 pub use service::{CatalogService, CatalogSettings, Parts, Shared};
+pub use write::EditError;

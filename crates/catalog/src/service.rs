@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     CatalogError,
     changes::{Announcer, Bumper},
+    classic::{DocumentKey, documents_of},
     document,
     kinds::{
         AllCategories, CachedProduct, Inventory, InventoryKey, ProductKey, Question, Ranking,
@@ -93,6 +94,7 @@ pub(crate) struct Inner {
     top: Layered<TopKey>,
     related: Layered<RelatedKey>,
     recommendations: Layered<RecommendationsKey>,
+    pub(crate) documents: Layered<DocumentKey>,
     /// When there was time last to look ahead. `None`: it is not wanted.
     looked_ahead: Option<Mutex<Instant>>,
     _stop: DropGuard,
@@ -194,6 +196,8 @@ impl CatalogService {
             Ranking::of(&store.recommended_products(&owner, limit, from).await?)?
         }));
 
+        let documents = node.cache::<DocumentKey>().memory(lists).over(documents_of(&store, &clock));
+
         let stop = CancellationToken::new();
         tokio::spawn(stop.clone().run_until_cancelled_owned(learn(node.clone(), Arc::clone(&store))));
         let announcer = Announcer { node, store: Arc::clone(&store) };
@@ -211,6 +215,7 @@ impl CatalogService {
             top,
             related,
             recommendations,
+            documents,
             looked_ahead: settings.prefetch_related.then(|| Mutex::new(Instant::now())),
             _stop: stop.drop_guard(),
         };
@@ -340,6 +345,7 @@ impl CatalogService {
             ("top", inner.top.figures()),
             ("related", inner.related.figures()),
             ("recommendations", inner.recommendations.figures()),
+            ("document", inner.documents.figures()),
         ]
     }
 

@@ -1,13 +1,35 @@
 //! Writing: the caches are told before and after, and lists and searches are renewed.
 
+use std::collections::BTreeMap;
+
 use cartwright_domain::{Category, NewProduct, Product, ProductChange, ProductId};
 use cartwright_layered::{Tag, Target};
-use cartwright_storage::{Changed, Created, Deleted, Imported, ImportedProduct};
+use cartwright_storage::{Changed, Created, Deleted, Imported, ImportedProduct, ReadFrom};
 
 use crate::{
-    CatalogError, CatalogService,
+    CatalogError, CatalogService, Edit, Fault,
     kinds::{InventoryKey, ProductKey, everything, of_category},
 };
+
+/// How often a product is looked at again because somebody else changed it at the same time.
+const TRIES: usize = 8;
+
+/// Why a product was not edited.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// It makes no sense for this product.
+    #[error("the change makes no sense for this product")]
+    Fault(Fault),
+    /// It could not be written.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+impl From<cartwright_storage::StorageError> for EditError {
+    fn from(error: cartwright_storage::StorageError) -> Self {
+        Self::Catalog(error.into())
+    }
+}
 
 fn targets<'a>(ids: impl IntoIterator<Item = &'a ProductId>) -> Vec<Target> {
     let both =
@@ -64,6 +86,31 @@ impl CatalogService {
         .await
     }
 
+    /// Changes a product by what was said of it. `expected` as in [`change`](Self::change).
+    ///
+    /// # Errors
+    /// [`EditError`] when it makes no sense for this product, or could not be written.
+    pub async fn edit(&self, id: ProductId, edit: Edit, expected: Vec<u64>) -> Result<Changed, EditError> {
+        if let Some(change) = edit.known() {
+            return Ok(self.change(id, change.clone(), expected).await?);
+        }
+        let mut tries = 0;
+        loop {
+            let found = self.inner.store.products(std::slice::from_ref(&id), ReadFrom::Primary).await?;
+            let Some(product) = found.into_iter().next().flatten() else { return Ok(Changed::Missing) };
+            if !expected.is_empty() && !expected.contains(&product.version) {
+                return Ok(Changed::VersionMismatch(product));
+            }
+            let change = edit.of(&product).map_err(EditError::Fault)?;
+            // Only of what was looked at: its currency may be another one by now.
+            let changed = self.change(id.clone(), change, vec![product.version]).await?;
+            tries += 1;
+            if !matches!(changed, Changed::VersionMismatch(_)) || !expected.is_empty() || tries == TRIES {
+                return Ok(changed);
+            }
+        }
+    }
+
     /// Deletes a product; one that orders name is retired.
     ///
     /// # Errors
@@ -93,7 +140,7 @@ impl CatalogService {
             let (store, now) = (&service.inner.store, service.inner.clock.now());
             let ids: Vec<ProductId> = products.iter().map(|product| product.id.clone()).collect();
             // Where they were listed before is known only now.
-            let before = store.products(&ids, cartwright_storage::ReadFrom::Primary).await?;
+            let before = store.products(&ids, ReadFrom::Primary).await?;
             let imported = store.import_products(&products, now).await?;
             let before = before.iter().flatten().map(|product: &Product| product.details.category.as_ref());
             let after = products.iter().map(|product| product.details.category.as_ref());
@@ -103,8 +150,29 @@ impl CatalogService {
         .await
     }
 
+    /// What [`import`](Self::import) would do.
+    ///
+    /// # Errors
+    /// [`CatalogError`] when it could not be looked at.
+    pub async fn preview_import(&self, products: &[ImportedProduct]) -> Result<Imported, CatalogError> {
+        // Of several with the same id, the last.
+        let wanted: BTreeMap<&ProductId, &ImportedProduct> =
+            products.iter().map(|product| (&product.id, product)).collect();
+        let ids: Vec<ProductId> = wanted.keys().copied().cloned().collect();
+        let found = self.inner.store.products(&ids, ReadFrom::Primary).await?;
+        let mut imported = Imported::default();
+        for (wanted, found) in wanted.into_values().zip(found) {
+            match found {
+                None => imported.created += 1,
+                Some(found) if found.details != wanted.details => imported.changed += 1,
+                Some(_) => {}
+            }
+        }
+        Ok(imported)
+    }
+
     /// In a task of its own: what was begun is finished, also when the caller goes away.
-    async fn write<T: Send + 'static, F>(
+    pub(crate) async fn write<T: Send + 'static, F>(
         &self,
         targets: Vec<Target>,
         work: impl FnOnce(Self) -> F + Send + 'static,

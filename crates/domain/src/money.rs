@@ -34,6 +34,19 @@ pub enum MoneyError {
     Overflow,
 }
 
+impl MoneyError {
+    /// Stable name of what is wrong, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Currency(_) => "unknown_currency",
+            Self::NotANumber(_) => "not_a_number",
+            Self::Negative => "negative",
+            Self::TooPrecise { .. } => "too_precise",
+            Self::Overflow => "too_large",
+        }
+    }
+}
+
 /// The longest text that is tried as an amount.
 const MAX_TEXT: usize = 40;
 /// The largest amount, in minor units: every sum of a full cart still fits an `i64`,

@@ -7,9 +7,10 @@ use actix_web::{
     web,
 };
 use cartwright_cart::CartService;
+use cartwright_catalog::CatalogService;
 use cartwright_domain::Currency;
 
-use crate::{openapi::document, routes};
+use crate::{catalog::stats, openapi::document, routes};
 
 /// How requests are answered.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub struct HttpSettings {
     pub body_limit: usize,
     /// Origins whose browsers may call: `https://shop.example`, or `*` for all. Empty: none but our own.
     pub cors_origins: Vec<String>,
-    /// Currency of a `product_data.price` that comes without one.
+    /// Currency of a price that comes without one.
     pub default_currency: Currency,
     /// Version of the server, shown by the health routes and in the OpenAPI document.
     pub version: &'static str,
@@ -40,6 +41,8 @@ impl Default for HttpSettings {
 pub struct AppState {
     /// The carts.
     pub carts: CartService,
+    /// The products.
+    pub catalog: CatalogService,
     /// How requests are answered.
     pub settings: Arc<HttpSettings>,
     /// Writes the metrics in the Prometheus text format.
@@ -90,4 +93,5 @@ pub fn describe_metrics() {
         "cartwright_http_requests_total",
         "Requests answered, by route, method and status"
     );
+    stats::describe();
 }

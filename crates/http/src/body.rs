@@ -8,9 +8,7 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use cartwright_domain::{
-    Currency, Money, MoneyError, OwnerId, ProductData, ProductId, Quantity, QuantityError,
-};
+use cartwright_domain::{Currency, Money, OwnerId, ProductData, ProductId, Quantity, QuantityError};
 use serde_json::{error::Category, value::RawValue};
 
 use crate::{
@@ -174,18 +172,7 @@ impl<'a> Fields<'a> {
         } else {
             raw.to_owned() // the number's own digits: a float would round them
         };
-        Money::parse(&text, currency)
-            .map_err(|error| {
-                let code = match error {
-                    MoneyError::Currency(_) => "unknown_currency",
-                    MoneyError::NotANumber(_) => "not_a_number",
-                    MoneyError::Negative => "negative",
-                    MoneyError::TooPrecise { .. } => "too_precise",
-                    MoneyError::Overflow => "too_large",
-                };
-                self.wrong("price", code, error);
-            })
-            .ok()
+        Money::parse(&text, currency).map_err(|error| self.wrong("price", error.code(), error)).ok()
     }
 
     /// What was not taken is unknown, which a forgiving address ignores.

@@ -4,61 +4,46 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue},
     },
     web::{Data, Payload},
 };
 use bytes::Bytes;
-use cartwright_cart::{Read, Reply};
+use cartwright_cart::{Reply, Source};
 use cartwright_domain::{Command, OwnerId, Quantity};
 use cartwright_storage::CartRequest;
 use serde_json::value::RawValue;
 
 use crate::{
     AppState,
+    answer::{Answer, X_CACHE, versioned},
     body::{self, Fields},
-    headers::{claim, classic, etag, expected, not_modified, owner, product, query, query_flag},
+    current::shown,
+    headers::{Tag, claim, classic, expected, not_modified, owner, product, query, query_flag},
     problem::Problem,
     wire,
 };
 
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-type Answer = Result<HttpResponse, Problem>;
-
-/// An answer with a version. The body goes out as it came.
-fn versioned(status: StatusCode, version: u64, body: Bytes) -> HttpResponse {
-    let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(body));
-    let headers = response.headers_mut();
-    headers.insert(ETAG, etag(version));
-    headers.insert(CACHE_CONTROL, REVALIDATE);
-    if status != StatusCode::NOT_MODIFIED {
-        headers.insert(CONTENT_TYPE, JSON);
-    }
-    response
-}
-
-/// Answers a read with `body`, or with 304 to who has this version.
+/// Answers a read with `body`, or with 304 to who has it.
 fn answer_read(
     request: &HttpRequest,
-    read: Read,
-    body: impl FnOnce(Read) -> Result<Bytes, Problem>,
+    source: Source,
+    tag: Tag,
+    body: impl FnOnce() -> Result<Bytes, Problem>,
 ) -> Answer {
-    let (version, source) = (read.document.version, read.source);
-    let mut response = if not_modified(request, version) {
-        versioned(StatusCode::NOT_MODIFIED, version, Bytes::new())
+    let mut response = if not_modified(request, tag) {
+        versioned(StatusCode::NOT_MODIFIED, tag, Bytes::new())
     } else {
-        versioned(StatusCode::OK, version, body(read)?)
+        versioned(StatusCode::OK, tag, body()?)
     };
     response.headers_mut().insert(X_CACHE, HeaderValue::from_static(source.name()));
     Ok(response)
 }
 
-fn answer_write(reply: &Reply, body: Bytes) -> HttpResponse {
-    let mut response = versioned(StatusCode::OK, reply.document.version, body);
+fn answer_write(reply: &Reply, tag: impl Into<Tag>, body: Bytes) -> HttpResponse {
+    let mut response = versioned(StatusCode::OK, tag, body);
     if reply.replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -67,19 +52,22 @@ fn answer_write(reply: &Reply, body: Bytes) -> HttpResponse {
 
 async fn change(state: &AppState, request: CartRequest) -> Answer {
     let reply = state.carts.execute(request).await?;
-    let body = reply.document.body.clone();
-    Ok(answer_write(&reply, body))
+    let (tag, body) = shown(&state.catalog, &reply.document).await;
+    Ok(answer_write(&reply, tag, body))
 }
 
 /// The cart
 ///
 /// The newest version that was acknowledged before the request, or a later one. Somebody without a cart gets an empty
-/// one, of version 0.
+/// one, of version 0. Prices are those at which products were added; where the catalogue has another price by now, the
+/// line says so, and `warnings` tells of that, of products that are not for sale any more, and of those of which there
+/// are not enough.
 #[utoipa::path(get, path = "/api/v1/carts/{user_id}", tag = "carts", operation_id = "get_cart",
     responses((status = 200, description = "The cart", body = wire::Cart)))]
 pub(crate) async fn get_cart(request: HttpRequest, state: Data<AppState>) -> Answer {
     let read = state.carts.read(&owner(&request)?).await?;
-    answer_read(&request, read, |read| Ok(read.document.body))
+    let (tag, body) = shown(&state.catalog, &read.document).await;
+    answer_read(&request, read.source, tag, || Ok(body))
 }
 
 /// How much is in the cart
@@ -87,7 +75,7 @@ pub(crate) async fn get_cart(request: HttpRequest, state: Data<AppState>) -> Ans
     responses((status = 200, description = "Lines and units", body = wire::Count)))]
 pub(crate) async fn count(request: HttpRequest, state: Data<AppState>) -> Answer {
     let read = state.carts.read(&owner(&request)?).await?;
-    answer_read(&request, read, |read| {
+    answer_read(&request, read.source, read.document.version.into(), || {
         let (count, total_quantity) = read.counts()?;
         wire::json(&wire::Count { count, total_quantity })
     })
@@ -220,7 +208,7 @@ pub(crate) async fn merge(request: HttpRequest, state: Data<AppState>, payload: 
     let wanted = CartRequest { owner, command, expected: expected(&request)?, claim };
     let reply = state.carts.execute(wanted).await?;
     let body = merged(&reply.document.body, &reply.merge.clone().unwrap_or_default(), false)?;
-    Ok(answer_write(&reply, body))
+    Ok(answer_write(&reply, reply.document.version, body))
 }
 
 fn merged(cart: &[u8], report: &cartwright_domain::MergeReport, dry_run: bool) -> Result<Bytes, Problem> {

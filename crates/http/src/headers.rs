@@ -61,21 +61,50 @@ pub(crate) fn query_flag(request: &HttpRequest, name: &str) -> Result<bool, Prob
     }
 }
 
-/// The entity tag of a version.
-pub(crate) fn etag(version: u64) -> HeaderValue {
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(format!("\"{version}\"")))
-        .unwrap_or(HeaderValue::from_static("\"0\""))
+/// What an entity tag says: a version, and a mark when the answer shows more than the version itself does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) version: u64,
+    pub(crate) mark: Option<u32>,
 }
 
-/// No cart gets there: stands for a well-formed entity tag that no version has.
-const NO_VERSION: u64 = u64::MAX;
+impl From<u64> for Tag {
+    fn from(version: u64) -> Self {
+        Self { version, mark: None }
+    }
+}
+
+impl Tag {
+    /// No cart gets there: stands for a well-formed entity tag that no version has.
+    const NONE: Self = Self { version: u64::MAX, mark: None };
+
+    /// What stands between the quotation marks: digits, and perhaps `-` and the mark.
+    fn parse(text: &str) -> Self {
+        let (version, mark) =
+            text.split_once('-').map_or((text, None), |(version, mark)| (version, Some(mark)));
+        let plain = version.bytes().all(|byte| byte.is_ascii_digit());
+        let mark = mark.map(|mark| u32::from_str_radix(mark, 16).ok());
+        match (version.parse().ok().filter(|_| plain), mark) {
+            (Some(version), None) => Self { version, mark: None },
+            (Some(version), Some(Some(mark))) => Self { version, mark: Some(mark) },
+            _ => Self::NONE,
+        }
+    }
+}
+
+/// The entity tag of a version.
+pub(crate) fn etag(tag: impl Into<Tag>) -> HeaderValue {
+    let Tag { version, mark } = tag.into();
+    let text = mark.map_or_else(|| format!("\"{version}\""), |mark| format!("\"{version}-{mark:08x}\""));
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).unwrap_or(HeaderValue::from_static("\"0\""))
+}
 
 enum Tags {
     Any,
-    Some(Vec<u64>),
+    Some(Vec<Tag>),
 }
 
-/// Reads a list of entity tags. A weak one is `NO_VERSION` where only strong ones count.
+/// Reads a list of entity tags. A weak one is none where only strong ones count.
 fn tags(request: &HttpRequest, name: &HeaderName, weak_counts: bool) -> Result<Option<Tags>, ()> {
     let mut versions = Vec::new();
     let mut present = false;
@@ -88,9 +117,7 @@ fn tags(request: &HttpRequest, name: &HeaderName, weak_counts: bool) -> Result<O
         while !rest.is_empty() {
             let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |tail| (true, tail));
             let (tag, tail) = quoted.strip_prefix('"').and_then(|tail| tail.split_once('"')).ok_or(())?;
-            let plain = tag.bytes().all(|byte| byte.is_ascii_digit());
-            let version = if plain { tag.parse().unwrap_or(NO_VERSION) } else { NO_VERSION };
-            versions.push(if weak && !weak_counts { NO_VERSION } else { version });
+            versions.push(if weak && !weak_counts { Tag::NONE } else { Tag::parse(tag) });
             let tail = tail.trim_start();
             rest = match tail.strip_prefix(',') {
                 Some(more) => more.trim_start(),
@@ -107,10 +134,10 @@ fn tags(request: &HttpRequest, name: &HeaderName, weak_counts: bool) -> Result<O
 }
 
 /// Whether the caller has this version already. A header that cannot be read asks for nothing.
-pub(crate) fn not_modified(request: &HttpRequest, version: u64) -> bool {
+pub(crate) fn not_modified(request: &HttpRequest, tag: impl Into<Tag>) -> bool {
     match tags(request, &IF_NONE_MATCH, true) {
         Ok(Some(Tags::Any)) => true,
-        Ok(Some(Tags::Some(versions))) => versions.contains(&version),
+        Ok(Some(Tags::Some(tags))) => tags.contains(&tag.into()),
         Ok(None) | Err(()) => false,
     }
 }
@@ -119,7 +146,8 @@ pub(crate) fn not_modified(request: &HttpRequest, version: u64) -> bool {
 pub(crate) fn expected(request: &HttpRequest) -> Result<Vec<u64>, Problem> {
     match tags(request, &IF_MATCH, false) {
         Ok(None | Some(Tags::Any)) => Ok(Vec::new()),
-        Ok(Some(Tags::Some(versions))) => Ok(versions),
+        // What is changed is the version, whatever else was shown with it.
+        Ok(Some(Tags::Some(tags))) => Ok(tags.into_iter().map(|tag| tag.version).collect()),
         Err(()) => Err(Problem::Header {
             name: "If-Match",
             code: "malformed_if_match",

@@ -7,7 +7,7 @@ use cartwright_cache::{CacheStatus, NodeStatus, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::{AppState, catalog::stats};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -160,5 +160,6 @@ pub(crate) async fn redis_info(state: Data<AppState>) -> HttpResponse {
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
     responses((status = 200, description = "All of them", content_type = "text/plain", body = String)))]
 pub(crate) async fn metrics(state: Data<AppState>) -> HttpResponse {
+    stats::record(&state.catalog);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body((state.render_metrics)())
 }

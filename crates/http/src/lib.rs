@@ -1,11 +1,15 @@
-//! The HTTP adapter: actix-web routes over a [`CartService`](cartwright_cart::CartService).
+//! The HTTP adapter: actix-web routes over a [`CartService`](cartwright_cart::CartService)
+//! and a [`CatalogService`](cartwright_catalog::CatalogService).
 //!
 //! Every handler does three things: extract, one call of the service, map. What is not an answer is a `Problem`
 //! (RFC 9457), and one table in `problem` says which status and code each has.
 
+mod answer;
 mod app;
 mod body;
 mod carts;
+mod catalog;
+mod current;
 mod docs;
 mod events;
 mod headers;
@@ -13,6 +17,7 @@ mod health;
 mod observe;
 mod openapi;
 mod problem;
+mod query;
 mod render;
 mod routes;
 mod wire;

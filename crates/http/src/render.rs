@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::problem::{FieldError, Problem};
+use crate::problem::{Current, FieldError, Problem};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -19,6 +19,8 @@ struct Body<'a> {
     errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cart: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product: Option<&'a RawValue>,
 }
 
 /// The JSON of whatever a handler, or actix before it, failed with.
@@ -26,7 +28,11 @@ pub(crate) fn problem_body(error: &actix_web::Error, request_id: &str) -> Vec<u8
     match error.as_error::<Problem>() {
         Some(problem) => {
             let entry = problem.entry();
-            let cart = problem.current().and_then(|cart| serde_json::from_slice(&cart.body).ok());
+            let (cart, product) = match problem.current() {
+                None => (None, None),
+                Some(Current::Cart(cart)) => (serde_json::from_slice(&cart.body).ok(), None),
+                Some(Current::Product(product)) => (None, serde_json::from_slice(&product.body).ok()),
+            };
             write(&Body {
                 kind: kind(entry.code),
                 title: entry.title,
@@ -36,6 +42,7 @@ pub(crate) fn problem_body(error: &actix_web::Error, request_id: &str) -> Vec<u8
                 request_id,
                 errors: problem.errors(),
                 cart,
+                product,
             })
         }
         None => {
@@ -50,6 +57,7 @@ pub(crate) fn problem_body(error: &actix_web::Error, request_id: &str) -> Vec<u8
                 request_id,
                 errors: Vec::new(),
                 cart: None,
+                product: None,
             })
         }
     }

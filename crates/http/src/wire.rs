@@ -42,6 +42,8 @@ pub(crate) struct Cart {
     /// When it last changed.
     #[schema(format = DateTime, example = "2026-01-31T12:05:00Z")]
     updated_at: Option<String>,
+    /// What has changed in the catalogue since its lines were made. Absent when nothing has.
+    warnings: Option<Vec<CartWarning>>,
 }
 
 /// One product in a cart.
@@ -66,6 +68,30 @@ pub(crate) struct Line {
     /// When the line was made.
     #[schema(format = DateTime, example = "2026-01-31T12:00:00Z")]
     added_at: String,
+    /// `true` when the catalogue has another price by now. Absent otherwise.
+    #[schema(example = true)]
+    price_changed: Option<bool>,
+    /// The price by now, when it is another.
+    #[schema(example = 1199.99)]
+    current_price: Option<f64>,
+    /// Its currency, when that is another than the cart's.
+    #[schema(example = "EUR")]
+    current_currency: Option<String>,
+}
+
+/// What a shopper should know before buying.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `current` puts into the document")]
+pub(crate) struct CartWarning {
+    /// `price_changed`, `not_for_sale` or `insufficient_stock`.
+    #[schema(example = "price_changed")]
+    code: String,
+    /// Of which line.
+    #[schema(example = "1")]
+    product_id: String,
+    /// A sentence for people.
+    #[schema(example = "1 cost 1299.99 when it was added, and costs 1199.99 USD now")]
+    detail: String,
 }
 
 /// How much is in a cart.
@@ -213,4 +239,6 @@ pub(crate) struct ProblemBody {
     errors: Option<Vec<FieldError>>,
     /// With 412: the cart as it is.
     cart: Option<Cart>,
+    /// With 412: the product as it is.
+    product: Option<crate::catalog::wire::Product>,
 }

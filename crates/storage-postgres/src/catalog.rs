@@ -60,7 +60,7 @@ impl CatalogStore for PostgresStore {
     }
 
     async fn categories(&self, from: ReadFrom) -> Result<Vec<CategoryCount>, StorageError> {
-        let rows: Vec<(String, i64)> = read_from!(self, from, |pipe| CountCategories {}.load(&mut pipe))?;
+        let rows: Vec<(String, i64)> = read_from!(self, from, |pipe| CountCategories {}.load(&mut { pipe }))?;
         let category = |(category, products): (String, i64)| {
             let category = (!category.is_empty()).then(|| Category::kept(category));
             Ok(CategoryCount { category, products: read::count(products)? })

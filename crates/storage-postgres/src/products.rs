@@ -91,7 +91,7 @@ impl PostgresStore {
             return Ok(products);
         }
         let statement = LoadProducts { ids: ids.iter().map(ProductId::as_str).collect() };
-        let rows: Vec<(i64, ProductRow)> = read_from!(self, from, |pipe| (&statement).load(&mut pipe))?;
+        let rows: Vec<(i64, ProductRow)> = read_from!(self, from, |pipe| (&statement).load(&mut { pipe }))?;
         for (at, row) in rows {
             let place = usize::try_from(at - 1).ok().and_then(|at| products.get_mut(at));
             *place.ok_or_else(|| StorageError::unexpected("a product that was not asked for"))? =

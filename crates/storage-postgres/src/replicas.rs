@@ -212,16 +212,14 @@ macro_rules! read_from {
     ($store:expr, $from:expr, |$pipe:ident| $read:expr) => {
         'answered: {
             if let Some(reader) = $store.replicas.reader($from).await {
-                #[allow(unused_mut, reason = "some reads pipeline, others do not")]
-                let mut $pipe = reader.pipe();
+                let $pipe = reader.pipe();
                 if let Some(answer) = reader.ask($read).await {
                     break 'answered Ok(answer);
                 }
             }
             $store
                 .run(async |connection| {
-                    #[allow(unused_mut, reason = "likewise")]
-                    let mut $pipe: &diesel_async::AsyncPgConnection = connection;
+                    let $pipe: &diesel_async::AsyncPgConnection = connection;
                     $read.await
                 })
                 .await

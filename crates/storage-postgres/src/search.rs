@@ -22,10 +22,32 @@ const FEW: u32 = 3;
 /// Facets and items as JSON, and whether some are only alike.
 type Columns = (Text, Text, Bool);
 
-/// What passes the filters. The parameters are the same in all variants.
-const FILTERS: &str = "\
-    p.active AND p.retired_at IS NULL AND ($3::text IS NULL OR p.currency = $3) \
-    AND p.price_minor BETWEEN $4::bigint AND $5::bigint AND (p.stock > 0 OR NOT $6::boolean)";
+/// What passes the filters: only those that are asked for are named, so that the planner sees what is there to be
+/// read.
+///
+/// With words, what passes is picked from what the words find: no index of a category or a price is read beside theirs,
+/// which would be read whole. Without, the category's index is followed in the order that is asked for, and in that of
+/// prices from price to price. `coalesce` and `+ 0` hide the columns from their indexes.
+fn filters(query: &SearchQuery) -> String {
+    // What can be bought is not retired. Saying so, too, would offer the planner every index of a list.
+    let mut filters =
+        if query.text.is_some() { "p.active" } else { "p.active AND p.retired_at IS NULL" }.to_owned();
+    if query.category.is_some() {
+        let category = if query.text.is_some() { "coalesce(p.category, '')" } else { "p.category" };
+        filters.push_str(&format!(" AND {category} = $2::text"));
+    }
+    if query.price.is_some() {
+        let by_price =
+            query.text.is_none() && matches!(query.sort, SearchSort::PriceUp | SearchSort::PriceDown);
+        let price = if by_price { "p.price_minor" } else { "p.price_minor + 0" };
+        filters
+            .push_str(&format!(" AND {price} BETWEEN $4::bigint AND $5::bigint AND p.currency = $3::text"));
+    }
+    if query.in_stock {
+        filters.push_str(" AND p.stock > 0");
+    }
+    filters
+}
 
 /// What is remembered of a match.
 const MATCH: &str = "p.id, p.price_minor, p.created_at, p.category, p.currency, p.stock > 0 AS in_stock";
@@ -51,23 +73,23 @@ fn order(sort: SearchSort, has_words: bool) -> &'static str {
     }
 }
 
-/// `$1` the words, `$2` the category, `$3` to `$5` the prices, `$6` whether it is to be in stock, `$7` and `$8` the
-/// page, `$9` the text as it is compared letter by letter, `$10` the steps of prices.
+/// `$1` the words, `$2` the category, `$3` to `$5` the prices, `$6` and `$7` the page, `$8` the text as it is compared
+/// letter by letter, `$9` the steps of prices. Not all are in every text.
 fn sql(query: &SearchQuery) -> String {
     let has_words = query.text.is_some();
     let order = order(query.sort, has_words);
     // One more than counts: it tells whether there are more.
     let limit = MAX_FOUND + 1;
-    let category = if query.category.is_some() { "p.category = $2::text" } else { "$2::text IS NULL" };
+    let filters = filters(query);
     let found = if has_words {
         format!(
             "exact AS MATERIALIZED ( \
                  SELECT {MATCH}, ts_rank(p.search, $1::text::tsquery) AS rank FROM products p \
-                 WHERE p.search @@ $1::text::tsquery AND {category} AND {FILTERS} LIMIT {limit}), \
+                 WHERE p.search @@ $1::text::tsquery AND {filters} LIMIT {limit}), \
              few AS MATERIALIZED (SELECT count(*) < {FEW} AS few FROM exact), \
              alike AS MATERIALIZED ( \
-                 SELECT {MATCH}, word_similarity($9::text, p.name) - 2 AS rank FROM products p \
-                 WHERE (SELECT few FROM few) AND $9::text <% p.name AND {category} AND {FILTERS} \
+                 SELECT {MATCH}, word_similarity($8::text, p.name) - 2 AS rank FROM products p \
+                 WHERE (SELECT few FROM few) AND $8::text <% p.name AND {filters} \
                      AND p.id NOT IN (SELECT id FROM exact) LIMIT {MAX_ALIKE}), \
              found AS MATERIALIZED (SELECT * FROM exact UNION ALL SELECT * FROM alike)"
         )
@@ -75,7 +97,7 @@ fn sql(query: &SearchQuery) -> String {
         format!(
             "found AS MATERIALIZED ( \
                  SELECT {MATCH}, 0::real AS rank FROM products p \
-                 WHERE $1::text IS NULL AND $9::text IS NULL AND {category} AND {FILTERS} \
+                 WHERE {filters} \
                  ORDER BY {order} LIMIT {limit}), \
              alike AS (SELECT WHERE false)"
         )
@@ -84,7 +106,7 @@ fn sql(query: &SearchQuery) -> String {
         "WITH {found}, \
          page AS MATERIALIZED ( \
              SELECT id, row_number() OVER (ORDER BY {order}) AS at FROM found ORDER BY at \
-             LIMIT $8::bigint OFFSET $7::bigint) \
+             LIMIT $7::bigint OFFSET $6::bigint) \
          SELECT \
              json_build_object( \
                  'total', count(*), 'in_stock', count(*) FILTER (WHERE in_stock), \
@@ -94,7 +116,7 @@ fn sql(query: &SearchQuery) -> String {
                          ORDER BY n DESC, category NULLS FIRST LIMIT {MAX_FACETS}) c), \
                  'prices', ( \
                      SELECT coalesce(json_agg(json_build_array(currency, step, n)), '[]') FROM ( \
-                         SELECT currency, width_bucket(price_minor, $10::bigint[]) AS step, count(*) AS n \
+                         SELECT currency, width_bucket(price_minor, $9::bigint[]) AS step, count(*) AS n \
                          FROM found GROUP BY 1, 2) s))::text, \
              ( \
                  SELECT coalesce(json_agg(json_build_array( \
@@ -121,7 +143,6 @@ pub(crate) fn statement<'a>(
         Bind::Maybe(price.map(|price| price.currency().code())),
         Bind::Int(price.and_then(|price| minor(price.min())).unwrap_or(0)),
         Bind::Int(price.and_then(|price| minor(price.max())).unwrap_or(i64::MAX)),
-        Bind::Flag(query.in_stock),
         Bind::Int(query.page.offset().into()),
         Bind::Int(query.page.size().into()),
         Bind::Maybe(plain),
@@ -139,7 +160,7 @@ impl PostgresStore {
         let plain = query.text.as_ref().map(|text| text.words().join(" "));
         let statement = statement(query, words.as_deref(), plain.as_deref());
         let (facets, items, fuzzy): (String, String, bool) =
-            read_from!(self, from, |pipe| (&statement).get_result(&mut pipe))?;
+            read_from!(self, from, |pipe| (&statement).get_result(&mut { pipe }))?;
         let facets: KeptFacets = serde_json::from_str(&facets).map_err(read::bad("facets that are none"))?;
         let items: Vec<KeptProduct> =
             serde_json::from_str(&items).map_err(read::bad("products that are none"))?;

@@ -56,7 +56,7 @@ impl StatisticsStore for PostgresStore {
         from: ReadFrom,
     ) -> Result<Vec<Ranked>, StorageError> {
         let statement = TopProducts { days: days(window), limit: limit.into() };
-        let rows: Vec<RankedRow> = read_from!(self, from, |pipe| (&statement).load(&mut pipe))?;
+        let rows: Vec<RankedRow> = read_from!(self, from, |pipe| (&statement).load(&mut { pipe }))?;
         read::ranked(rows)
     }
 
@@ -67,7 +67,7 @@ impl StatisticsStore for PostgresStore {
         from: ReadFrom,
     ) -> Result<Vec<Ranked>, StorageError> {
         let statement = RelatedProducts { id: id.as_str(), limit: limit.into() };
-        let rows: Vec<RankedRow> = read_from!(self, from, |pipe| (&statement).load(&mut pipe))?;
+        let rows: Vec<RankedRow> = read_from!(self, from, |pipe| (&statement).load(&mut { pipe }))?;
         read::ranked(rows)
     }
 
@@ -78,7 +78,7 @@ impl StatisticsStore for PostgresStore {
         from: ReadFrom,
     ) -> Result<Vec<Ranked>, StorageError> {
         let statement = RecommendProducts { owner: owner.as_str(), limit: limit.into() };
-        let rows: Vec<RankedRow> = read_from!(self, from, |pipe| (&statement).load(&mut pipe))?;
+        let rows: Vec<RankedRow> = read_from!(self, from, |pipe| (&statement).load(&mut { pipe }))?;
         read::ranked(rows)
     }
 }

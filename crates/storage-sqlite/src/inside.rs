@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cartwright_domain::{Currency, Listing, Money, ProductId};
+use cartwright_domain::{
+    Category, Currency, Cursor, ListQuery, Listing, Money, PageSize, Paging, Product, ProductDetails,
+    ProductId, ProductName, ProductSort,
+};
 use cartwright_storage::{ListingStore, StorageError};
 use cartwright_storage_tests::{Kit, RecordingFence, add, claimed, merge, owner};
 use diesel::{
@@ -10,7 +13,10 @@ use diesel::{
 };
 use tempfile::TempDir;
 
-use crate::{SqliteOptions, SqliteStore, batch, carts, error::storage_error, rows};
+use crate::{
+    SqliteOptions, SqliteStore, batch, carts, error::storage_error, lists, products, results, rows,
+    statistics,
+};
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = TempDir::new().unwrap();
@@ -41,16 +47,55 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
             batch::LOAD_KEYS,
             vec!["SEARCH used USING INDEX sqlite_autoindex_idempotency_keys_1 (principal=? AND key=?)"],
         ),
+        (products::LOAD_PRODUCT, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
+        (products::LOAD_PRODUCTS, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
+        (products::IS_ORDERED, vec!["SEARCH order_lines USING COVERING INDEX order_lines_by_product"]),
+        (results::LOAD, vec!["SEARCH query_cache USING INDEX sqlite_autoindex_query_cache_1 (key=?)"]),
+        (results::CLEAN, vec!["SEARCH query_cache USING COVERING INDEX query_cache_by_expiry"]),
+        (results::GENERATIONS, vec!["SEARCH g USING PRIMARY KEY (tag=?)"]),
+        (statistics::TOP, vec!["SEARCH s USING COVERING INDEX product_sales_by_units (days=?)"]),
+        (statistics::RELATED, vec!["SEARCH c USING COVERING INDEX copurchases_by_orders (product_id=?)"]),
+        (statistics::EMPTY, vec!["SEARCH product_sales USING COVERING INDEX product_sales_by_units"]),
         (carts::FORGET_KEYS, vec!["SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_by_age"]),
     ] {
         let plan = store.write(|connection| plan(connection, sql)).await.unwrap();
         for search in searches {
             assert!(plan.iter().any(|step| step.contains(search)), "{search}\nis not in {plan:#?}");
         }
-        // What is scanned is the parameter, or the subquery over it.
-        let table = |step: &String| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE INDEX");
+        // What is scanned is the parameter, or the subquery over it, or nothing at all.
+        let none = |step: &String| step.contains("VIRTUAL TABLE INDEX") || step == "SCAN CONSTANT ROW";
+        let table = |step: &String| step.starts_with("SCAN") && !none(step);
         assert!(!plan.iter().any(table), "{plan:#?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn every_list_follows_the_index_of_its_order() {
+    let (store, _folder) = fresh().await;
+    let category = Some(Category::new("x").unwrap());
+    for (sort, plain, of_category) in [
+        (ProductSort::Id, "sqlite_autoindex_products_1", "products_by_category "),
+        (ProductSort::Newest, "products_by_age", "products_by_category_and_age"),
+        (ProductSort::PriceUp, "products_by_price", "products_by_category_and_price"),
+        (ProductSort::PriceDown, "products_by_price", "products_by_category_and_price"),
+        (ProductSort::Name, "products_by_name", "products_by_category_and_name"),
+    ] {
+        let price = Money::from_minor(5, Currency::EUR).unwrap();
+        let details = ProductDetails::new(ProductName::new("x").unwrap(), price);
+        let last = Product::create(ProductId::new("x").unwrap(), details, chrono::DateTime::UNIX_EPOCH);
+        let cursor = Paging::After(Some(Cursor::after(&last, sort)), PageSize::default());
+        for (category, paging, index) in [
+            (None, Paging::default(), plain),
+            (None, cursor.clone(), plain),
+            (category.clone(), Paging::default(), of_category),
+            (category.clone(), cursor, of_category),
+        ] {
+            let query = ListQuery { category, active: Some(true), sort, paging };
+            let sql = lists::statement(&query).0;
+            let plan = store.write(move |connection| plan(connection, &sql)).await.unwrap();
+            assert!(plan.len() == 1 && plan[0].contains(index), "{query:?}: {plan:#?}");
+        }
     }
 }
 

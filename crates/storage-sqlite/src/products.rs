@@ -66,8 +66,7 @@ pub(crate) const LOAD_PRODUCTS: &str = concat!(
     " FROM json_each(?) AS wanted CROSS JOIN products AS p ON p.id = wanted.value WHERE p.retired_at IS NULL"
 );
 
-pub(crate) const IS_ORDERED: &str =
-    "SELECT count(*) FROM (SELECT 1 FROM order_lines WHERE product_id = ? LIMIT 1)";
+pub(crate) const IS_ORDERED: &str = "SELECT EXISTS (SELECT 1 FROM order_lines WHERE product_id = ?)";
 
 const REMOVE: &str = "DELETE FROM products WHERE id = ?";
 

@@ -124,7 +124,7 @@ pub struct Found {
 }
 
 /// At how many matches a search ends. All that is found is ranked and counted, so this bounds what a search costs.
-pub const MAX_FOUND: u32 = 500;
+pub const MAX_FOUND: u32 = 200;
 /// How many categories the facets name.
 pub const MAX_FACETS: u32 = 20;
 

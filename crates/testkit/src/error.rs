@@ -11,7 +11,7 @@ use std::time::Duration;
 pub enum Error {
     /// A program is not installed.
     #[error(
-        "{program} was not found; run `apt-get install postgresql redis-server` or crates/testkit/install-deps.sh"
+        "{program} was not found; run `apt-get install postgresql redis-server varnish` or crates/testkit/install-deps.sh"
     )]
     Missing {
         /// The name of the program that was looked for.

@@ -1,11 +1,13 @@
-//! Real servers for tests: private PostgreSQL clusters, Redis topologies, any server binary, and a TCP
-//! proxy that disturbs the line between them.
+//! Real servers for tests: private PostgreSQL clusters, Redis topologies, Varnish, any server binary, and a
+//! TCP proxy that disturbs the line between them.
 //!
 //! | To | use |
 //! | --- | --- |
 //! | get a database | [`Postgres::shared`] and [`Postgres::fresh_database_with`] |
 //! | crash a database | [`Postgres::builder`] with `durable(true)`, then [`Postgres::kill`] |
+//! | read from a database that lags | [`Postgres::start_replica`], then [`Postgres::pause_replay`] |
 //! | get a cache, crash it, roll it back | [`RedisServer`], [`RedisTopology`] |
+//! | put an HTTP cache in front | [`Varnish`] |
 //! | lose, delay and cut traffic | [`ChaosProxy`] |
 //! | run our own server | [`ServerProcess`] |
 //! | speak TLS | [`TlsFiles`] |
@@ -18,7 +20,7 @@
 //! the servers and remove their folders, because each server has a watchdog that notices the end of the
 //! process it was started by. Servers kept in a `static` are therefore fine.
 //!
-//! The programs come from the system: `apt-get install postgresql redis-server`, or
+//! The programs come from the system: `apt-get install postgresql redis-server varnish`, or
 //! `crates/testkit/install-deps.sh`, which starts no service.
 //!
 //! Constructors return an [`Error`]. Operations on what was started panic with a message, for a test
@@ -40,6 +42,7 @@ mod proxy;
 mod redis_server;
 mod supervise;
 mod tls;
+mod varnish;
 mod wait;
 
 pub use self::error::Error;
@@ -48,4 +51,5 @@ pub use self::process::{ServerProcess, ServerProcessBuilder};
 pub use self::proxy::{ChaosProxy, Mode};
 pub use self::redis_server::{RedisBuilder, RedisServer, RedisTopology};
 pub use self::tls::TlsFiles;
+pub use self::varnish::Varnish;
 pub use self::wait::{eventually, eventually_some};

@@ -56,6 +56,16 @@ pub fn redis_server() -> Result<PathBuf, Error> {
     }
 }
 
+/// The `varnishd` program.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is none.
+pub fn varnishd() -> Result<PathBuf, Error> {
+    let program = "varnishd";
+    on_path(program).ok_or(Error::Missing { program })
+}
+
 /// `7.0.15` out of `Redis server v=7.0.15 sha=00000000:0 …`.
 fn version_in(text: &str) -> String {
     text.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("unknown").to_owned()

@@ -4,6 +4,7 @@
 //! are those of a server that is as busy as it can be, and are not corrected for requests that never were sent.
 
 pub(crate) mod client;
+mod zipf;
 
 use std::{
     ffi::OsStr,
@@ -16,6 +17,7 @@ use anyhow::{Context, bail, ensure};
 use tokio::{process::Command, task::JoinSet};
 
 use self::client::Client;
+pub(crate) use self::zipf::run as zipf;
 use crate::{
     cli::LoadOptions,
     config::{Settings, StoreKind},

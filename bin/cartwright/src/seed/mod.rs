@@ -13,6 +13,7 @@ use cartwright_domain::{Clock, SystemClock};
 use cartwright_storage::{ShopStore, StatisticsStore};
 
 use self::orders::Orders;
+pub(crate) use self::{products::popular, random::Dice};
 use crate::{
     cli::SeedOptions,
     config::Settings,

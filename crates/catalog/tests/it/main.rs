@@ -1,6 +1,8 @@
-//! The catalogue service on its real stores and caches.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up panics")]
+//! The catalogue service on its real stores and caches, and its reader of files.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up panics")]
 
+mod documents;
 mod embedded;
 mod kit;
 mod nodes;
+mod rows;

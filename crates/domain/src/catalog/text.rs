@@ -31,6 +31,16 @@ pub enum TextError {
     },
 }
 
+impl TextError {
+    /// Stable name of what is wrong, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty { .. } | Self::TooLong { .. } => "length",
+            Self::Unprintable { .. } => "forbidden_character",
+        }
+    }
+}
+
 /// What a kind of text may be.
 struct Rule {
     what: &'static str,

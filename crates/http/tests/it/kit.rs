@@ -17,15 +17,19 @@ use actix_web::{
 };
 use cartwright_cache::MemoryCartCache;
 use cartwright_cart::{CartService, Settings};
-use cartwright_domain::{Currency, Listing, Money, ProductId};
+use cartwright_catalog::{CatalogService, CatalogSettings, Parts, Shared};
+use cartwright_domain::{
+    Clock, Currency, Money, OwnerId, ProductDetails, ProductId, ProductName, Quantity, Stock, SystemClock,
+};
 use cartwright_http::{AppState, HttpSettings};
-use cartwright_storage::ListingStore;
+use cartwright_storage::{CatalogStore, ImportedProduct, PastLine, PastOrder, StatisticsStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 use serde_json::Value;
 
 /// A service of its own for each test, gone with it.
 pub(crate) struct Shop {
     pub(crate) state: AppState,
+    pub(crate) store: Arc<SqliteStore>,
     runtime: Option<tokio::runtime::Runtime>,
     _folder: tempfile::TempDir,
 }
@@ -41,15 +45,16 @@ impl Shop {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let path = folder.path().join("shop.db");
-        let carts =
+        let (store, carts, catalog) =
             std::thread::scope(|scope| scope.spawn(|| runtime.block_on(start(&path))).join().unwrap());
         let state = AppState {
             carts,
+            catalog,
             settings: Arc::new(settings),
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
             draining: Arc::new(AtomicBool::new(false)),
         };
-        Self { state, runtime: Some(runtime), _folder: folder }
+        Self { state, store, runtime: Some(runtime), _folder: folder }
     }
 
     pub(crate) fn drain(&self) {
@@ -70,6 +75,39 @@ impl Shop {
         self.send(with_json(method, uri, body)).await
     }
 
+    pub(crate) async fn delete(&self, uri: &str) -> Answer {
+        self.send(request(Method::DELETE, uri)).await
+    }
+
+    /// Makes a product, and waits until lists show it.
+    pub(crate) async fn make(&self, body: &str) -> Answer {
+        let answer = self.json(Method::POST, "/api/v1/products", body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        self.state.catalog.settle().await;
+        answer
+    }
+
+    /// Writes an order of one of each of these products, and counts it.
+    pub(crate) async fn order(&self, id: &str, owner: &str, products: &[&str]) {
+        let now = SystemClock.now();
+        let line = |product: &&str| PastLine {
+            product_id: ProductId::new(product).unwrap(),
+            name: (*product).to_owned(),
+            price: Money::from_minor(100, Currency::USD).unwrap(),
+            quantity: Quantity::ONE,
+        };
+        let order = PastOrder {
+            id: id.to_owned(),
+            owner: OwnerId::new(owner).unwrap(),
+            status: "completed".to_owned(),
+            currency: Currency::USD,
+            lines: products.iter().map(line).collect(),
+            created_at: now,
+        };
+        assert_eq!(self.store.put_orders(&[order]).await.unwrap(), 1);
+        self.store.refresh_statistics(now, 100).await.unwrap();
+    }
+
     /// Adds a product that the catalogue knows.
     pub(crate) async fn add(&self, user: &str, product: &str, quantity: u16) -> Answer {
         let body = format!(r#"{{"product_id":"{product}","quantity":{quantity}}}"#);
@@ -87,28 +125,38 @@ impl Drop for Shop {
     }
 }
 
-async fn start(path: &std::path::Path) -> CartService {
-    let store = SqliteStore::open(path, SqliteOptions::default()).await.unwrap();
+async fn start(path: &std::path::Path) -> (Arc<SqliteStore>, CartService, CatalogService) {
+    let store = Arc::new(SqliteStore::open(path, SqliteOptions::default()).await.unwrap());
     store.migrate().await.unwrap();
-    let listing = |id: &str, price, active| Listing {
-        product_id: ProductId::new(id).unwrap(),
-        name: format!("Product {id}"),
-        price,
-        active,
+    let product = |id: &str, price, active| ImportedProduct {
+        id: ProductId::new(id).unwrap(),
+        details: ProductDetails {
+            stock: Stock::new(10_000).unwrap(),
+            active,
+            ..ProductDetails::new(ProductName::new(&format!("Product {id}")).unwrap(), price)
+        },
     };
     let usd = |minor| Money::from_minor(minor, Currency::USD).unwrap();
     let yen = Money::from_minor(500, Currency::JPY).unwrap();
-    let listings = [
-        listing("sku-1", usd(1999), true),
-        listing("sku-2", usd(500), true),
-        listing("sku-jpy", yen, true),
-        listing("retired", usd(100), false),
+    let products = [
+        product("sku-1", usd(1999), true),
+        product("sku-2", usd(500), true),
+        product("sku-jpy", yen, true),
+        product("retired", usd(100), false),
     ];
-    store.put_listings(&listings).await.unwrap();
-    CartService::builder(Arc::new(store))
+    store.import_products(&products, SystemClock.now()).await.unwrap();
+    let carts = CartService::builder(Arc::clone(&store) as _)
         .cache(Arc::new(MemoryCartCache::new(10_000_000, Duration::from_secs(60))))
         .settings(Settings { allow_unlisted: true, ..Settings::default() })
-        .start()
+        .start();
+    let catalog = CatalogService::start(Parts {
+        store: Arc::clone(&store) as _,
+        shared: Shared::Alone,
+        clock: Arc::new(SystemClock),
+        // What is loaded ahead would make some answers come from another layer than others.
+        settings: CatalogSettings { prefetch_related: false, ..CatalogSettings::default() },
+    });
+    (store, carts, catalog)
 }
 
 pub(crate) fn request(method: Method, uri: &str) -> test::TestRequest {

@@ -1,6 +1,14 @@
 //! The whole application over a real service: SQLite in a private folder, the cache in memory.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests panic to fail")]
 
+mod catalog_caches;
+mod catalog_classic;
+mod catalog_import;
+mod catalog_inputs;
+mod catalog_lists;
+mod catalog_metrics;
+mod catalog_products;
+mod catalog_search;
 mod classic;
 mod conventions;
 mod inputs;

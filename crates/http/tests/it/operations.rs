@@ -60,7 +60,11 @@ async fn the_document_has_every_address_and_no_other() {
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{operation}");
             for name in path.split(['{', '}']).skip(1).step_by(2) {
                 let parameters = operation["parameters"].to_string();
-                let wanted = if name == "user_id" { "UserId" } else { "ProductId" };
+                let wanted = match name {
+                    "user_id" => "UserId",
+                    "category" => "Category",
+                    _ => "ProductId",
+                };
                 assert!(parameters.contains(wanted), "{method} {path}: {parameters}");
             }
         }

@@ -4,7 +4,7 @@ use diesel::{
     QueryResult,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz},
+    sql_types::{Array, BigInt, Nullable, Text, Timestamptz},
 };
 
 /// One parameter of a [`Built`] statement.
@@ -14,7 +14,6 @@ pub(crate) enum Bind<'a> {
     Maybe(Option<&'a str>),
     Int(i64),
     Ints(&'a [i64]),
-    Flag(bool),
     Time(chrono::DateTime<chrono::Utc>),
 }
 
@@ -43,7 +42,6 @@ impl<Columns> QueryFragment<Pg> for Built<'_, Columns> {
                 Bind::Maybe(text) => out.push_bind_param_value_only::<Nullable<Text>, _>(text)?,
                 Bind::Int(int) => out.push_bind_param_value_only::<BigInt, _>(int)?,
                 Bind::Ints(ints) => out.push_bind_param_value_only::<Array<BigInt>, _>(ints)?,
-                Bind::Flag(flag) => out.push_bind_param_value_only::<Bool, _>(flag)?,
                 Bind::Time(time) => out.push_bind_param_value_only::<Timestamptz, _>(time)?,
             }
         }

@@ -10,9 +10,9 @@ use cartwright_domain::{Clock, SystemClock};
 use cartwright_storage::{CartRequest, CartStore};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_tests::{add, claimed, clear, merge, owner, remove};
-use cartwright_testkit::{Postgres, eventually};
+use cartwright_testkit::Postgres;
 
-use crate::kit::{direct, list_tea, node, run, shop};
+use crate::kit::{direct, ended, list_tea, node, run, shop};
 
 /// Passes bytes on and counts how often the client spoke after the server had: round trips.
 struct Turns(Arc<Mutex<(bool, u32)>>);
@@ -162,20 +162,6 @@ async fn hot_statements_read_by_index_and_no_more_than_they_need() {
         let read = after.1 - before.1;
         assert!((150..2000).contains(&read), "{read} rows were read through indexes (analyzed: {analyze})");
     }
-}
-
-/// Figures reach the views when a session ends at the latest: waits until all of these have.
-async fn ended(url: &str, sessions: &str) -> tokio_postgres::Client {
-    let server = direct(url).await;
-    let others = format!(
-        "SELECT count(*) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid() AND {sessions}"
-    );
-    eventually(std::time::Duration::from_secs(30), || async {
-        server.query_one(&others, &[]).await.unwrap().get::<_, i64>(0) == 0
-    })
-    .await;
-    server
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

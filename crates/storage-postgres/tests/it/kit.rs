@@ -58,6 +58,20 @@ pub(crate) async fn direct(url: &str) -> tokio_postgres::Client {
     client
 }
 
+/// Figures reach the views when a session ends at the latest: waits until all of these have.
+pub(crate) async fn ended(url: &str, sessions: &str) -> tokio_postgres::Client {
+    let server = direct(url).await;
+    let others = format!(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND {sessions}"
+    );
+    cartwright_testkit::eventually(std::time::Duration::from_secs(30), || async {
+        server.query_one(&others, &[]).await.unwrap().get::<_, i64>(0) == 0
+    })
+    .await;
+    server
+}
+
 /// The error and its causes.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

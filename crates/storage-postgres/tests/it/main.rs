@@ -6,4 +6,6 @@ mod cost;
 mod faults;
 mod kit;
 mod nodes;
+mod plans;
+mod replicas;
 mod server;

@@ -72,7 +72,7 @@ impl Postgres {
     }
 
     /// Runs a statement in the database `postgres`, over the Unix socket.
-    async fn execute(&self, statement: &str) {
+    pub(super) async fn execute(&self, statement: &str) {
         let mut config = Config::new();
         config.host_path(self.socket_dir()).port(self.port()).user("postgres").dbname("postgres");
         let outcome = async {

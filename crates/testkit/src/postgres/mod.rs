@@ -1,6 +1,7 @@
 //! A private PostgreSQL cluster.
 
 mod databases;
+mod replica;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

@@ -14,6 +14,7 @@ mod process;
 mod proxy;
 mod redis_servers;
 mod tls;
+mod varnish;
 mod waiting;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cartwright_testkit::Postgres;
+use cartwright_testkit::{Postgres, eventually};
 use tokio_postgres::{Client, NoTls};
 
 use crate::PATIENCE;
@@ -121,4 +121,30 @@ fn the_shared_cluster_serves_one_runtime_after_another() {
             connect(&url).await.batch_execute("SELECT 1").await.unwrap();
         });
     }
+}
+
+/// A replica follows, stands still when told to, catches up, and outlives the end of its primary.
+#[tokio::test]
+async fn a_replica_follows_its_primary() {
+    let primary = Postgres::start().unwrap();
+    let url = primary.fresh_database().await;
+    let writer = connect(&url).await;
+    writer.batch_execute("CREATE TABLE cart (id int); INSERT INTO cart VALUES (1)").await.unwrap();
+    let replica = primary.start_replica().unwrap();
+    let reader = connect(&replica.url(url.rsplit('/').next().unwrap())).await;
+    let reaches = async |carts: i64| {
+        eventually(PATIENCE, || async { count(&reader, "cart").await == carts }).await;
+    };
+    reaches(1).await;
+    assert!(reader.batch_execute("INSERT INTO cart VALUES (2)").await.is_err(), "it takes no writes");
+    replica.pause_replay().await;
+    writer.batch_execute("INSERT INTO cart VALUES (2)").await.unwrap();
+    let end = "SELECT pg_last_wal_receive_lsn() >= $1::text::pg_lsn";
+    let position: String = writer.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.unwrap().get(0);
+    eventually(PATIENCE, || async { reader.query_one(end, &[&position]).await.unwrap().get(0) }).await;
+    assert_eq!(count(&reader, "cart").await, 1, "received, not replayed");
+    replica.resume_replay().await;
+    reaches(2).await;
+    primary.kill();
+    assert_eq!(count(&reader, "cart").await, 2);
 }

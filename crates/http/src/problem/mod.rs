@@ -1,5 +1,8 @@
 //! What is not an answer, and the one table of its statuses and codes.
 
+mod carts;
+mod catalog;
+
 use std::borrow::Cow;
 
 use actix_web::{
@@ -11,7 +14,9 @@ use actix_web::{
 };
 use cartwright_cache::Document;
 use cartwright_cart::{CartServiceError, DocumentError};
+use cartwright_catalog::{CachedProduct, CatalogError, EditError, Fault, import::ImportError};
 use cartwright_domain::CartError;
+use cartwright_layered::LoadError;
 use cartwright_storage::StorageError;
 
 use crate::headers::etag;
@@ -37,6 +42,12 @@ impl FieldError {
     }
 }
 
+impl From<Fault> for FieldError {
+    fn from(Fault { pointer, code, detail }: Fault) -> Self {
+        Self { pointer, code: Cow::Borrowed(code), detail }
+    }
+}
+
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
@@ -44,6 +55,20 @@ pub(crate) enum Problem {
     Service(#[from] CartServiceError),
     #[error("a stored cart cannot be read")]
     Document(#[from] DocumentError),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("there is no such product")]
+    NoProduct,
+    #[error("the id belongs to a product")]
+    ProductExists,
+    #[error("the product is at another version")]
+    ProductMoved(Box<CachedProduct>),
+    #[error("there is no such document in the cache")]
+    NotCached,
+    #[error("the body is no table of products")]
+    NotRows,
     #[error("the documentation cannot be rendered: {0}")]
     Docs(String),
     #[error("the JSON of the body breaks off or is malformed")]
@@ -62,6 +87,39 @@ pub(crate) enum Problem {
     NoRoute,
     #[error("no such method")]
     NoMethod { allow: &'static str },
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Fault(fault) => Self::Invalid(vec![fault.into()]),
+            EditError::Catalog(error) => Self::Catalog(error),
+        }
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Columns(columns) => Self::Invalid(columns.0.into_iter().map(Into::into).collect()),
+            ImportError::Catalog(error) => Self::Catalog(error),
+        }
+    }
+}
+
+/// What the request was about, as it is: a caller who was mistaken about it can go on from there.
+pub(crate) enum Current<'a> {
+    Cart(&'a Document),
+    Product(&'a CachedProduct),
+}
+
+impl Current<'_> {
+    fn version(&self) -> u64 {
+        match self {
+            Self::Cart(cart) => cart.version,
+            Self::Product(product) => product.summary.version,
+        }
+    }
 }
 
 /// How a problem is answered.
@@ -102,6 +160,14 @@ fn database_unavailable() -> Entry {
     )
 }
 
+fn storage(error: &StorageError) -> Entry {
+    match error {
+        StorageError::Unavailable(_) => database_unavailable(),
+        StorageError::Unexpected(..) => bug(),
+        StorageError::Fence(_) => fenced(),
+    }
+}
+
 fn fenced() -> Entry {
     entry(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -119,7 +185,39 @@ impl Problem {
     /// The table. No wildcard: a new error does not compile until somebody has decided whose fault it is.
     pub(crate) fn entry(&self) -> Entry {
         match self {
-            Self::Service(error) => service(error),
+            Self::Service(error) => carts::service(error),
+            Self::Catalog(error) => catalog::service(error),
+            Self::Load(error) => catalog::load(error),
+            Self::NoProduct => entry(
+                StatusCode::NOT_FOUND,
+                "product_not_found",
+                "No such product",
+                "There is no product with this id.",
+            ),
+            Self::ProductExists => entry(
+                StatusCode::CONFLICT,
+                "product_exists",
+                "Product exists",
+                "This id belongs to a product, perhaps to a deleted one. Choose another one, or leave it out.",
+            ),
+            Self::ProductMoved(_) => entry(
+                StatusCode::PRECONDITION_FAILED,
+                "version_mismatch",
+                "The product moved on",
+                "The product is at another version; it is in `product`. Look at it and try again.",
+            ),
+            Self::NotCached => entry(
+                StatusCode::NOT_FOUND,
+                "document_not_found",
+                "No such document",
+                "There is no document under this id in the cache. Put it there with POST.",
+            ),
+            Self::NotRows => entry(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Unsupported media type",
+                "Send the rows as Content-Type: text/csv or application/x-ndjson, in UTF-8, uncompressed.",
+            ),
             Self::Document(_) | Self::Docs(_) => bug(),
             Self::Malformed(error) => entry(
                 StatusCode::BAD_REQUEST,
@@ -186,77 +284,22 @@ impl Problem {
                 CartError::MergeIntoItself => one("/from_user_id", "merge_into_itself", error),
                 _ => Vec::new(),
             },
+            Self::ProductExists => one("/id", "taken", &"the id belongs to another product"),
             _ => Vec::new(),
         }
     }
 
-    /// The cart as it is, where the caller needs it to go on.
-    pub(crate) fn current(&self) -> Option<&Document> {
+    /// What the request was about, where the caller needs it to go on.
+    pub(crate) fn current(&self) -> Option<Current<'_>> {
         match self {
             Self::Service(CartServiceError::Refused {
                 error: CartError::VersionMismatch { .. },
                 current,
-            }) => Some(current),
+            }) => Some(Current::Cart(current)),
+            Self::ProductMoved(product) => Some(Current::Product(product)),
             _ => None,
         }
     }
-}
-
-fn service(error: &CartServiceError) -> Entry {
-    match error {
-        CartServiceError::Refused { error, .. } => refused(error),
-        CartServiceError::KeyReused => entry(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency_key_reused",
-            "Idempotency key reused",
-            "This Idempotency-Key was used for a different request. Use a new one.",
-        ),
-        CartServiceError::KeyInFlight => Entry {
-            retry_after: Some("1"),
-            ..entry(
-                StatusCode::CONFLICT,
-                "idempotency_key_in_flight",
-                "Request in progress",
-                "A request with this Idempotency-Key is being carried out. Try again in a moment.",
-            )
-        },
-        CartServiceError::Overloaded => entry(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "overloaded",
-            "Overloaded",
-            "Too many requests are waiting. Nothing was changed; try again.",
-        ),
-        CartServiceError::ShuttingDown => entry(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "shutting_down",
-            "Shutting down",
-            "This node is shutting down. Nothing was changed; try again.",
-        ),
-        CartServiceError::Storage(error) => match &**error {
-            StorageError::Unavailable(_) => database_unavailable(),
-            StorageError::Unexpected(..) => bug(),
-            StorageError::Fence(_) => fenced(),
-        },
-        CartServiceError::Fence => fenced(),
-        CartServiceError::Lost => bug(),
-    }
-}
-
-fn refused(error: &CartError) -> Entry {
-    use StatusCode as S;
-    let (status, code, title) = match error {
-        CartError::VersionMismatch { .. } => {
-            (S::PRECONDITION_FAILED, "version_mismatch", "The cart moved on")
-        }
-        CartError::LineNotFound(_) => (S::NOT_FOUND, "line_not_found", "No such line"),
-        CartError::UnknownProduct(_) => (S::UNPROCESSABLE_ENTITY, "unknown_product", "Unknown product"),
-        CartError::ProductNotForSale(_) => (S::CONFLICT, "not_for_sale", "Not for sale"),
-        CartError::TooManyUnits { .. } => (S::UNPROCESSABLE_ENTITY, "too_many_units", "Too many units"),
-        CartError::TooManyLines => (S::UNPROCESSABLE_ENTITY, "too_many_lines", "Too many lines"),
-        CartError::CurrencyMismatch { .. } => (S::CONFLICT, "currency_mismatch", "Another currency"),
-        CartError::MergeIntoItself => (S::UNPROCESSABLE_ENTITY, "merge_into_itself", "Merge into itself"),
-    };
-    entry(status, code, title, sentence(&error.to_string()))
 }
 
 fn sentence(text: &str) -> String {
@@ -280,8 +323,8 @@ impl ResponseError for Problem {
         if let Self::NoMethod { allow } = self {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        if let Some(cart) = self.current() {
-            headers.insert(ETAG, etag(cart.version));
+        if let Some(current) = self.current() {
+            headers.insert(ETAG, etag(current.version()));
         }
         response
     }

@@ -1,0 +1,144 @@
+//! Lists of products, and categories.
+
+use actix_web::{HttpRequest, web::Data};
+use cartwright_domain::{
+    Category, Cursor, CursorError, ListQuery, Page, PageError, PageSize, Paging, ProductSort,
+};
+use percent_encoding::percent_decode_str;
+
+use super::{
+    edge::{Keep, Served, document, list_keys},
+    wire,
+};
+use crate::{AppState, answer::Answer, problem::Problem, query::Query};
+
+const SORTS: [(&str, ProductSort); 5] = [
+    ("id", ProductSort::Id),
+    ("newest", ProductSort::Newest),
+    ("price_asc", ProductSort::PriceUp),
+    ("price_desc", ProductSort::PriceDown),
+    ("name", ProductSort::Name),
+];
+
+/// Products
+///
+/// By numbered pages with a total (`page`, `page_size`), or from one to the next with a cursor (`cursor`, `limit`), which
+/// costs the same however far it goes.
+#[utoipa::path(get, path = "/api/v1/products", tag = "products", operation_id = "list_products",
+    params(wire::CategoryParam, wire::ListParams),
+    responses((status = 200, description = "Products", body = wire::Products)))]
+pub(crate) async fn list(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let mut query = Query::of(&request)?;
+    let category = category(&mut query);
+    let active = query.flag("active");
+    let wanted = list_query(query, category, active)?;
+    answer_list(&request, &state, wanted).await
+}
+
+/// Categories
+///
+/// Those with products that can be bought; `null` counts those without a category.
+#[utoipa::path(get, path = "/api/v1/categories", tag = "products", operation_id = "list_categories",
+    responses((status = 200, description = "Categories", body = wire::Categories)))]
+pub(crate) async fn categories(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let found = Served::take(state.catalog.categories().await?);
+    document(&request, found, &Keep::Told, list_keys("catalog", None))
+}
+
+/// Products of a category
+///
+/// Those that can be bought, unless `active` says otherwise.
+#[utoipa::path(get, path = "/api/v1/categories/{category}/products", tag = "products",
+    operation_id = "list_category", params(wire::ListParams),
+    responses((status = 200, description = "Products", body = wire::Products)))]
+pub(crate) async fn of_category(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let category = category_of_path(&request)?;
+    let mut query = Query::of(&request)?;
+    let active = query.flag("active").or(Some(true));
+    let wanted = list_query(query, Some(category), active)?;
+    answer_list(&request, &state, wanted).await
+}
+
+async fn answer_list(request: &HttpRequest, state: &AppState, wanted: ListQuery) -> Answer {
+    let keys = list_keys("catalog", wanted.category.as_ref());
+    let found = Served::take(state.catalog.list(wanted).await?);
+    document(request, found, &Keep::Told, keys)
+}
+
+/// The category in the path, as it was sent: the router leaves some characters encoded.
+fn category_of_path(request: &HttpRequest) -> Result<Category, Problem> {
+    let segment = request.uri().path().rsplit('/').nth(1).unwrap_or_default();
+    let text = percent_decode_str(segment).decode_utf8().map_err(|_bytes| {
+        Problem::invalid("/path/category", "not_utf8", "a category is percent-encoded UTF-8")
+    })?;
+    Category::new(&text).map_err(|error| Problem::invalid("/path/category", error.code(), error))
+}
+
+pub(super) fn category(query: &mut Query) -> Option<Category> {
+    let read = Category::new(query.get("category")?);
+    query.keep("category", read, cartwright_domain::TextError::code)
+}
+
+fn list_query(
+    mut query: Query,
+    category: Option<Category>,
+    active: Option<bool>,
+) -> Result<ListQuery, Problem> {
+    let sort = query.choice("sort", &SORTS);
+    let paging = paging(&mut query);
+    // A cursor says in which order it goes on.
+    let of_cursor = match &paging {
+        Paging::After(Some(cursor), _) => Some(cursor.sort()),
+        Paging::After(None, _) | Paging::Page(_) => None,
+    };
+    let sort = sort.or(of_cursor).unwrap_or_default();
+    let wanted = ListQuery { category, active, sort, paging };
+    query.keep("cursor", wanted.check(), cursor_code);
+    query.finish().map(|()| wanted)
+}
+
+fn paging(query: &mut Query) -> Paging {
+    let by_cursor = ["cursor", "limit"].into_iter().find(|name| query.get(name).is_some());
+    let by_page = ["page", "page_size"].into_iter().find(|name| query.get(name).is_some());
+    match (by_cursor, by_page) {
+        (Some(one), Some(other)) => {
+            let detail = format!(
+                "{one} and {other} do not go together: either page and page_size, or cursor and limit"
+            );
+            query.wrong(one, "contradiction", detail);
+            Paging::default()
+        }
+        (Some(_), None) => {
+            let size = size(query, "limit");
+            let cursor = query.get("cursor").filter(|text| !text.is_empty()).map(str::parse::<Cursor>);
+            Paging::After(cursor.and_then(|read| query.keep("cursor", read, cursor_code)), size)
+        }
+        (None, _) => Paging::Page(page(query)),
+    }
+}
+
+/// A numbered page.
+pub(super) fn page(query: &mut Query) -> Page {
+    let size = size(query, "page_size");
+    let number = query.number("page").unwrap_or(1);
+    query.keep("page", Page::new(number, size), page_code).unwrap_or_default()
+}
+
+fn size(query: &mut Query, name: &str) -> PageSize {
+    let wanted = query.number(name).map(PageSize::new);
+    wanted.and_then(|read| query.keep(name, read, page_code)).unwrap_or_default()
+}
+
+fn page_code(error: &PageError) -> &'static str {
+    match error {
+        PageError::Size(_) | PageError::Zero => "out_of_range",
+        PageError::TooFar => "too_far",
+    }
+}
+
+fn cursor_code(error: &CursorError) -> &'static str {
+    match error {
+        CursorError::Invalid => "invalid_cursor",
+        CursorError::OtherSort => "other_sort",
+    }
+}

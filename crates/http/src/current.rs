@@ -1,0 +1,255 @@
+//! What the catalogue says now of what is in a cart.
+//!
+//! A cart's document holds prices as they were when each product was added: it changes only when somebody writes to the
+//! cart, which is why it can be cached as it is. What has changed since in the catalogue is put in when it is shown. Most
+//! of the time that is nothing, and the document goes out as it came; so it is not parsed, but looked through.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use bytes::Bytes;
+use cartwright_cache::Document;
+use cartwright_catalog::{CatalogService, Summary};
+use cartwright_domain::{Currency, Money, ProductId};
+use sha2::{Digest, Sha256};
+
+use crate::headers::Tag;
+
+/// A document with what has changed, and a mark that is the same for the same changes.
+#[derive(Debug, PartialEq, Eq)]
+struct Annotated {
+    body: Bytes,
+    /// Goes into the entity tag: another price is another answer, at the same version of the cart.
+    mark: u32,
+}
+
+/// A line of the document.
+#[derive(Debug, PartialEq, Eq)]
+struct Line<'a> {
+    product_id: &'a str,
+    price: &'a str,
+    quantity: u32,
+    /// Where more about it can be said: just before `,"quantity":`.
+    at: usize,
+}
+
+/// What follows this text in `body` from `from` on, and where that begins.
+fn after(body: &str, from: usize, text: &str) -> Option<usize> {
+    Some(from + body.get(from..)?.find(text)? + text.len())
+}
+
+fn until<'a>(body: &'a str, from: usize, end: &str) -> Option<(&'a str, usize)> {
+    let rest = body.get(from..)?;
+    let at = rest.find(end)?;
+    Some((rest.get(..at)?, from + at))
+}
+
+/// The lines, in order. None of these texts can stand inside of a name: a quotation mark in a string has a backslash
+/// before it.
+fn lines(body: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let (product_id, end) = until(body, after(body, from, r#"{"product_id":""#)?, "\"")?;
+        let (price, at) = until(body, after(body, end, r#","price":"#)?, ",")?;
+        let (quantity, end) = until(body, after(body, at, r#","quantity":"#)?, ",")?;
+        from = end;
+        Some(Line { product_id, price, quantity: quantity.parse().ok()?, at })
+    })
+}
+
+fn currency(body: &str) -> Option<Currency> {
+    let (code, _) = until(body, after(body, 0, r#","currency":""#)?, "\"")?;
+    Currency::new(code).ok()
+}
+
+/// What there is to warn of.
+enum Warning {
+    Price(Money),
+    NotForSale,
+    Stock(u32),
+}
+
+fn warnings(line: &Line<'_>, currency: Currency, now: &Summary) -> Vec<Warning> {
+    let mut found = Vec::new();
+    if !now.active {
+        found.push(Warning::NotForSale);
+    }
+    if now.active && now.stock.get() < line.quantity {
+        found.push(Warning::Stock(now.stock.get()));
+    }
+    if Money::parse(line.price, currency).is_ok_and(|then| then != now.price) {
+        found.push(Warning::Price(now.price));
+    }
+    found
+}
+
+/// Puts in what has changed, asking `current` for each product; `None` there: the catalogue does not have it. `None` here:
+/// nothing has changed.
+fn annotate(body: &Bytes, mut current: impl FnMut(&str) -> Option<Arc<Summary>>) -> Option<Annotated> {
+    let text = std::str::from_utf8(body).ok()?;
+    let currency = currency(text)?;
+    let (mut out, mut copied, mut told) = (String::new(), 0, String::new());
+    for line in lines(text) {
+        let Some(now) = current(line.product_id) else { continue };
+        for warning in warnings(&line, currency, &now) {
+            let id = line.product_id;
+            let (code, detail) = match &warning {
+                Warning::Price(price) => {
+                    out.push_str(text.get(copied..line.at)?);
+                    copied = line.at;
+                    let code = price.currency();
+                    let _ = write!(out, r#","price_changed":true,"current_price":{price}"#);
+                    if code != currency {
+                        let _ = write!(out, r#","current_currency":"{code}""#);
+                    }
+                    (
+                        "price_changed",
+                        format!("{id} cost {} when it was added, and costs {price} {code} now", line.price),
+                    )
+                }
+                Warning::NotForSale => ("not_for_sale", format!("{id} is not for sale any more")),
+                Warning::Stock(left) => (
+                    "insufficient_stock",
+                    format!("{} of {id} are wanted, and {left} are there", line.quantity),
+                ),
+            };
+            let comma = if told.is_empty() { "" } else { "," };
+            // An id needs no escapes in JSON, nor does anything else that is said here.
+            let _ = write!(told, r#"{comma}{{"code":"{code}","product_id":"{id}","detail":"{detail}"}}"#);
+        }
+    }
+    if told.is_empty() {
+        return None;
+    }
+    out.push_str(text.get(copied..text.len().checked_sub(1)?)?);
+    let _ = write!(out, r#","warnings":[{told}]}}"#);
+    let mark =
+        Sha256::digest(told.as_bytes()).iter().take(4).fold(0, |mark, byte| mark << 8 | u32::from(*byte));
+    Some(Annotated { body: Bytes::from(out), mark })
+}
+
+/// The same, with what the catalogue has in memory, or else in its other caches or the database. When it cannot be asked,
+/// the cart is shown without.
+async fn with_current(catalog: &CatalogService, body: &Bytes) -> Option<Annotated> {
+    let mut unknown = Vec::new();
+    let known = annotate(body, |id| {
+        let id = ProductId::new(id).ok()?;
+        match catalog.peek_product(&id) {
+            Some(answer) => answer.value.map(|product| product.summary),
+            None => {
+                unknown.push(id);
+                None
+            }
+        }
+    });
+    if unknown.is_empty() {
+        return known;
+    }
+    let found = catalog.cached_products(&unknown).await;
+    let value = |answer: Result<cartwright_layered::Answer<_>, _>| answer.ok()?.value;
+    let mut asked: std::collections::HashMap<_, _> =
+        unknown.into_iter().zip(found.into_iter().map(value)).collect();
+    annotate(body, |id| {
+        let id = ProductId::new(id).ok()?;
+        let product: Option<cartwright_catalog::CachedProduct> = match asked.remove(&id) {
+            Some(product) => product,
+            None => catalog.peek_product(&id)?.value,
+        };
+        product.map(|product| product.summary)
+    })
+}
+
+/// A cart as it is shown now, and the entity tag of that.
+pub(crate) async fn shown(catalog: &CatalogService, document: &Document) -> (Tag, Bytes) {
+    let version = document.version;
+    match with_current(catalog, &document.body).await {
+        Some(Annotated { body, mark }) => (Tag { version, mark: Some(mark) }, body),
+        None => (version.into(), document.body.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cartwright_domain::{Cart, Command, Context, OwnerId, ProductData, Quantity, Stock};
+    use chrono::DateTime;
+    use serde_json::Value;
+
+    use super::*;
+
+    const EUR: Currency = Currency::EUR;
+
+    fn euros(minor: i64) -> Money {
+        Money::from_minor(minor, EUR).unwrap()
+    }
+
+    /// A cart of products a, b, c with hostile names, 2.50 € each.
+    fn cart(names: &[&str]) -> Bytes {
+        let mut cart = Cart::empty(OwnerId::new("ana").unwrap());
+        for (id, name) in ["a", "b", "c"].iter().zip(names) {
+            let data = ProductData { name: (*name).to_owned(), price: euros(250) };
+            let product_id = ProductId::new(id).unwrap();
+            let command =
+                Command::Add { product_id, quantity: Quantity::new(3).unwrap(), product_data: Some(data) };
+            let context = Context { now: DateTime::UNIX_EPOCH, listing: None, allow_unlisted: true };
+            cart.apply(&command, context).unwrap();
+        }
+        cartwright_cart::encode(&cart).unwrap().body
+    }
+
+    fn summary(price: Money, stock: i64, active: bool) -> Arc<Summary> {
+        let stock = Stock::new(stock).unwrap();
+        Arc::new(Summary { version: 1, name: "x".into(), price, stock, category: None, active })
+    }
+
+    #[test]
+    fn what_has_not_changed_goes_out_as_it_came() {
+        let body = cart(&["Tea", "Coffee", "Cake"]);
+        assert_eq!(annotate(&body, |_| Some(summary(euros(250), 3, true))), None);
+        assert_eq!(annotate(&body, |_| None), None, "not in the catalogue");
+        let empty = cartwright_cart::encode(&Cart::empty(OwnerId::new("ana").unwrap())).unwrap().body;
+        assert_eq!(annotate(&empty, |_| Some(summary(euros(1), 0, false))), None);
+    }
+
+    #[test]
+    fn what_has_changed_is_put_in() {
+        let names = [r#"{"product_id":"b","price":1,"quantity":9,"#, r#"\",\"price\":\""#, "💐\u{1}"];
+        let body = cart(&names);
+        let now = |id: &str| match id {
+            "a" => Some(summary(euros(300), 100, true)),
+            "b" => Some(summary(euros(250), 1, true)),
+            _ => Some(summary(Money::from_minor(99, Currency::USD).unwrap(), 0, false)),
+        };
+        let shown = annotate(&body, now).unwrap();
+        let cart: Value = serde_json::from_slice(&shown.body).unwrap();
+        let items = cart["items"].as_array().unwrap();
+        for (item, name) in items.iter().zip(names) {
+            assert_eq!((&item["name"], &item["price"]), (&name.into(), &2.5.into()));
+        }
+        assert_eq!((&items[0]["price_changed"], &items[0]["current_price"]), (&true.into(), &3.0.into()));
+        assert_eq!(items[1].get("price_changed"), None);
+        assert_eq!(items[2]["current_currency"], "USD");
+        let told: Vec<_> =
+            cart["warnings"].as_array().unwrap().iter().map(|w| (&w["code"], &w["product_id"])).collect();
+        let wanted = [
+            ("price_changed", "a"),
+            ("insufficient_stock", "b"),
+            ("not_for_sale", "c"),
+            ("price_changed", "c"),
+        ];
+        assert_eq!(told.len(), wanted.len());
+        for (told, wanted) in told.iter().zip(wanted) {
+            assert_eq!((told.0.as_str().unwrap(), told.1.as_str().unwrap()), wanted);
+        }
+        assert_eq!(annotate(&body, now).unwrap().mark, shown.mark);
+        let later = |id: &str| (id == "a").then(|| summary(euros(301), 100, true));
+        assert_ne!(annotate(&body, later).unwrap().mark, shown.mark);
+    }
+
+    #[test]
+    fn whatever_is_not_a_cart_goes_out_as_it_came() {
+        for body in
+            ["", "{}", "null", r#"{"currency":"EUR"#, r#","currency":"EUR","{"product_id":"a","price":"#]
+        {
+            assert_eq!(annotate(&Bytes::from(body), |_| Some(summary(euros(1), 0, false))), None, "{body}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What all operations of a kind have in common: by address and method.
+
+/// Names of parameters and headers, and statuses.
+#[derive(Default)]
+pub(super) struct Also {
+    pub(super) parameters: Vec<&'static str>,
+    pub(super) statuses: Vec<&'static str>,
+    pub(super) headers: Vec<&'static str>,
+}
+
+pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
+    let mut also = Also { parameters: vec!["RequestId"], headers: vec!["X-Request-ID"], ..Also::default() };
+    if path.contains("/cart") {
+        of_cart(&mut also, path, method);
+    } else if IN_CATALOG.iter().any(|start| path.starts_with(start)) {
+        of_catalog(&mut also, path, method);
+    }
+    if path.contains("{product_id}") {
+        also.parameters.push("ProductId");
+        // Nothing goes with a product that nobody knows; a document need not be there to be put there.
+        let never = path.ends_with("/related") || path.starts_with("/cache") && method == "post";
+        if !never {
+            also.statuses.push("404");
+        }
+    }
+    if body {
+        also.statuses.extend(["400", "415"]);
+        if !path.ends_with("/import") {
+            also.statuses.push("413");
+        }
+    }
+    also
+}
+
+fn of_cart(also: &mut Also, path: &str, method: &str) {
+    let changes = method != "get";
+    let by_path = path.contains("{user_id}");
+    also.parameters.push(if by_path { "UserId" } else { "UserHeader" });
+    also.statuses.extend(["422", "500", "503"]);
+    if !by_path {
+        also.statuses.push("400");
+    }
+    if changes {
+        also.parameters.push("IfMatch");
+        also.statuses.extend(["400", "409", "412"]);
+    } else if !path.ends_with("/events") {
+        also.parameters.push("IfNoneMatch");
+        also.statuses.push("304");
+    }
+    if method == "post" {
+        also.parameters.push("IdempotencyKey");
+    }
+    if path.starts_with("/cart") && method == "put" {
+        also.parameters.push("Quantity");
+    }
+    if !path.ends_with("/events") {
+        also.headers.extend(["ETag", if changes { "Idempotent-Replayed" } else { "X-Cache" }]);
+    }
+}
+
+const IN_CATALOG: [&str; 7] = [
+    "/api/v1/products",
+    "/api/v1/categories",
+    "/api/v1/search",
+    "/api/v1/recommendations",
+    "/api/v1/stats",
+    "/stats",
+    "/cache",
+];
+
+fn of_catalog(also: &mut Also, path: &str, method: &str) {
+    also.statuses.extend(["422", "500", "503"]);
+    if path.contains("{user_id}") {
+        also.parameters.push("UserId");
+    }
+    if path.contains("{category}") {
+        also.parameters.push("Category");
+    }
+    match method {
+        "get" => {
+            // These have no version.
+            if !path.ends_with("/inventory") && !path.starts_with("/cache") {
+                also.parameters.push("IfNoneMatch");
+                also.statuses.push("304");
+                also.headers.push("ETag");
+            }
+            if path != "/api/v1/products/{product_id}" {
+                also.headers.extend(["X-Cache", "X-Cache-Status", "Age", "Cache-Control"]);
+                let private = path.ends_with("/inventory") || path.contains("{user_id}");
+                if !private && !path.starts_with("/cache") {
+                    also.headers.push("Surrogate-Key");
+                }
+            }
+        }
+        "put" | "patch" | "delete" => {
+            also.parameters.push("IfMatch");
+            also.statuses.extend(["400", "412"]);
+            if method != "delete" {
+                also.headers.push("ETag");
+            }
+        }
+        _ if path == "/api/v1/products" => {
+            also.statuses.push("409");
+            also.headers.extend(["ETag", "Location"]);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,139 @@
+//! The OpenAPI document: what the handlers say of themselves, and what all of them have in common.
+
+mod also;
+mod parts;
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use crate::{
+    carts,
+    catalog::{cached, classic, import, lists, products, rankings, search, stats},
+    docs, events, health,
+    problem::Problem,
+    wire,
+};
+use also::{Also, also};
+use parts::{headers, parameters, refer, responses};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Cartwright", license(name = "MIT OR Apache-2.0"), description = DESCRIPTION),
+    paths(
+        carts::get_cart, carts::add, carts::set_quantity, carts::remove, carts::clear, carts::count, carts::merge,
+        events::events,
+        lists::list, products::create, products::get_product, products::replace, products::change,
+        products::delete, cached::cached, cached::inventory, rankings::related, import::import,
+        lists::categories, lists::of_category, search::search, rankings::recommendations, rankings::top,
+        classic::put, classic::get, stats::cache_stats,
+        health::health, health::livez, health::readyz, health::redis_info, health::metrics,
+        docs::document, docs::redoc, docs::swagger_redirect,
+    ),
+    components(schemas(wire::ProblemBody)),
+    tags(
+        (name = "carts", description = "One cart per user or guest"),
+        (name = "products", description = "The catalogue: products, lists, searches, and what is bought"),
+        (name = "classic", description = "The same operations at the addresses that existing clients use. Unknown fields are ignored here."),
+        (name = "operations", description = "Health, metrics, the cache"),
+        (name = "documentation", description = "This document"),
+    )
+)]
+struct Document;
+
+const DESCRIPTION: &str = "Shopping carts and a catalogue. Every read of a cart returns the newest version that was \
+    acknowledged before it, or a later one. Products, lists and searches are read by way of caches, which are told of \
+    every change within a fraction of a second; edge caches can be purged by `Surrogate-Key`.\n\nErrors are \
+    `application/problem+json` (RFC 9457) with a stable `code`. The `ETag` is the version of a cart or a product. Every \
+    answer carries `X-Request-ID`.";
+
+/// Classic addresses: method, address, and the operation that answers there.
+const CLASSIC: [(&str, &str, &str); 12] = [
+    ("get", "/cart/{user_id}", "get_cart"),
+    ("post", "/cart/{user_id}/add", "add_item"),
+    ("post", "/cart/{user_id}/remove/{product_id}", "remove_item"),
+    ("put", "/cart/{user_id}/update/{product_id}", "set_quantity"),
+    ("post", "/cart/{user_id}/clear", "clear_cart"),
+    ("get", "/cart", "get_cart"),
+    ("post", "/cart/add", "add_item"),
+    ("delete", "/cart/remove/{product_id}", "remove_item"),
+    ("put", "/cart/update/{product_id}", "set_quantity"),
+    ("delete", "/cart/clear", "clear_cart"),
+    ("get", "/cart/count", "count_cart"),
+    ("get", "/stats/top-products", "top_products"),
+];
+
+/// Other addresses of the same operations.
+const ALSO: [(&str, &str, &str); 3] = [
+    ("get", "/api/v1/health", "health"),
+    ("get", "/api/v1/health/ready", "readyz"),
+    ("get", "/api/v1/redis/info", "redis_info"),
+];
+
+/// The document, as JSON.
+pub(crate) fn document(version: &str) -> Result<String, Problem> {
+    let text = Document::openapi().to_json().map_err(|error| Problem::Docs(error.to_string()))?;
+    let mut document: Value =
+        serde_json::from_str(&text).map_err(|error| Problem::Docs(error.to_string()))?;
+    complete(&mut document, version).ok_or_else(|| Problem::Docs(String::from("it has another shape")))?;
+    Ok(document.to_string())
+}
+
+fn complete(document: &mut Value, version: &str) -> Option<()> {
+    document.get_mut("info")?.as_object_mut()?.insert("version".into(), json!(version));
+    let paths = document.get_mut("paths")?.as_object_mut()?;
+    let aliases = CLASSIC.iter().map(|alias| (alias, true)).chain(ALSO.iter().map(|alias| (alias, false)));
+    for ((method, path, operation), classic) in aliases {
+        let copy = alias(find(paths, operation)?, path, operation, classic)?;
+        let item = paths.entry(*path).or_insert_with(|| json!({}));
+        item.as_object_mut()?.insert((*method).to_owned(), copy);
+    }
+    for (path, item) in paths.iter_mut() {
+        for (method, operation) in item.as_object_mut()?.iter_mut() {
+            finish(operation.as_object_mut()?, path, method)?;
+        }
+    }
+    let components = document.get_mut("components")?.as_object_mut()?;
+    components.insert("parameters".into(), parameters());
+    components.insert("headers".into(), headers());
+    components.insert("responses".into(), responses());
+    Some(())
+}
+
+fn find<'a>(paths: &'a Map<String, Value>, operation: &str) -> Option<&'a Value> {
+    let operations = paths.values().filter_map(Value::as_object).flat_map(Map::values);
+    operations.into_iter().find(|value| value.get("operationId").is_some_and(|id| id == operation))
+}
+
+fn alias(operation: &Value, path: &str, id: &str, classic: bool) -> Option<Value> {
+    let mut copy = operation.clone();
+    let object = copy.as_object_mut()?;
+    let name: String = path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    object.insert("operationId".into(), json!(format!("{id}_at{name}")));
+    if classic {
+        object.insert("tags".into(), json!(["classic"]));
+    }
+    Some(copy)
+}
+
+/// Adds what an operation does not say itself.
+fn finish(operation: &mut Map<String, Value>, path: &str, method: &str) -> Option<()> {
+    let Also { parameters, statuses, headers } = also(path, method, operation.contains_key("requestBody"));
+    if path.starts_with("/cart") && method == "put" {
+        operation.get_mut("requestBody")?.as_object_mut()?.insert("required".into(), json!(false));
+    }
+    let list = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut()?;
+    list.retain(|parameter| parameter.get("in").is_none_or(|place| place != "path"));
+    list.extend(
+        parameters.into_iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})),
+    );
+    let answers = operation.get_mut("responses")?.as_object_mut()?;
+    for status in statuses {
+        answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/S{status}")}));
+    }
+    for answer in answers.values_mut().filter_map(Value::as_object_mut) {
+        if !answer.contains_key("$ref") {
+            answer.insert("headers".into(), refer(&headers));
+        }
+    }
+    Some(())
+}

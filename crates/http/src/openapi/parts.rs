@@ -1,0 +1,75 @@
+//! What operations refer to.
+
+use serde_json::{Value, json};
+
+pub(super) fn refer(headers: &[&str]) -> Value {
+    let one = |name: &&str| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
+    Value::Object(headers.iter().map(one).collect())
+}
+
+pub(super) fn parameters() -> Value {
+    let id = json!({"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9._:@-]+$"});
+    let text = json!({"type": "string"});
+    let parameter = |name: &str, place: &str, required: bool, schema: &Value, example: Value, says: &str| {
+        json!({"name": name, "in": place, "required": required, "schema": schema, "example": example,
+            "description": says})
+    };
+    json!({
+        "UserId": parameter("user_id", "path", true, &id, json!("user-1"), "Which user or guest"),
+        "UserHeader": parameter("X-User-ID", "header", true, &id, json!("user-1"), "Whose cart"),
+        "ProductId": parameter("product_id", "path", true, &id, json!("1"), "Which product"),
+        "Category": parameter("category", "path", true,
+            &json!({"type": "string", "minLength": 1, "maxLength": 100}), json!("Home & Garden"),
+            "Which category; any printable text, percent-encoded"),
+        "Quantity": parameter("quantity", "query", false,
+            &json!({"type": "integer", "minimum": 0, "maximum": 1000}), json!(2),
+            "The quantity, when the body does not say it"),
+        "RequestId": parameter("X-Request-ID", "header", false,
+            &json!({"type": "string", "minLength": 1, "maxLength": 128}), json!("checkout-17"),
+            "Comes back in the answer and stands in the log; made up when absent"),
+        "IfMatch": parameter("If-Match", "header", false, &text, json!("\"3\""),
+            "Only if the cart or product is at one of these versions; else 412 with the one that is there"),
+        "IfNoneMatch": parameter("If-None-Match", "header", false, &text, json!("\"3\""),
+            "304 when what is there is one of these"),
+        "IdempotencyKey": parameter("Idempotency-Key", "header", false,
+            &json!({"type": "string", "minLength": 1, "maxLength": 255}), json!("4f1c9a52"),
+            "The request takes effect once in 24 hours, however often it is sent; again gets the first answer"),
+    })
+}
+
+pub(super) fn headers() -> Value {
+    let header = |says: &str, example: &str| json!({"description": says, "schema": {"type": "string"}, "example": example});
+    json!({
+        "X-Request-ID": header("Names the request in the log", "8a6f3c0d52e149b7"),
+        "ETag": header("The version of the cart or product; of a list, what tells it from others", "\"3\""),
+        "X-Cache": header("Who answered. Carts: memory, replica, primary or database. Catalogue: l1, l2, l3 or miss", "l1"),
+        "X-Cache-Status": header("stale: this is past its time, and could not be loaded anew yet", "stale"),
+        "Age": header("Seconds since it is known not to have changed", "0"),
+        "Cache-Control": header("For how long others may keep it", "public, max-age=5, s-maxage=60, stale-while-revalidate=10"),
+        "Surrogate-Key": header("What it is about, for purging an edge cache: product:ID, category:NAME (percent-encoded), catalog, search, top, related", "product:1 category:Computers"),
+        "Location": header("The address of what was made", "/api/v1/products/1"),
+        "Idempotent-Replayed": header("true: this is the answer that was given before", "true"),
+        "Retry-After": header("Seconds after which to try again", "1"),
+        "Allow": header("What the address answers", "GET, HEAD"),
+    })
+}
+
+pub(super) fn responses() -> Value {
+    let problem = |says: &str, headers: &[&str]| {
+        json!({"description": says, "headers": refer(headers),
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}})
+    };
+    json!({
+        "S304": {"description": "The caller has this", "headers": refer(&["X-Request-ID", "ETag"])},
+        "S400": problem("Malformed: JSON, a header, or no X-User-ID", &["X-Request-ID"]),
+        "S404": problem("There is no such line, product or document", &["X-Request-ID"]),
+        "S409": problem("In conflict: not for sale, another currency, an id that is taken, or the key's request is under way",
+            &["X-Request-ID", "Retry-After"]),
+        "S412": problem("The cart or product is at another version; it is in `cart` or `product`", &["X-Request-ID", "ETag"]),
+        "S413": problem("The body is too large", &["X-Request-ID"]),
+        "S415": problem("The body is of another media type", &["X-Request-ID"]),
+        "S422": problem("Invalid; `errors` says where", &["X-Request-ID"]),
+        "S500": problem("A bug", &["X-Request-ID"]),
+        "S503": problem("Not now; try again", &["X-Request-ID", "Retry-After"]),
+    })
+}

@@ -1,0 +1,123 @@
+//! The one list of addresses.
+
+use actix_web::{
+    guard,
+    web::{delete, get, head, patch, post, put},
+};
+
+use super::{Mounted, at};
+use crate::{
+    carts,
+    catalog::{cached, classic, import, lists, products, rankings, search, stats},
+    docs, events, health,
+};
+
+const GET: &str = "GET, HEAD";
+const POST: &str = "POST";
+const PUT: &str = "PUT";
+const DELETE: &str = "DELETE";
+
+macro_rules! read {
+    ($handler:path) => {
+        |resource| resource.route(get().to($handler)).route(head().to($handler))
+    };
+}
+
+/// All addresses. The router tries them in this order: the hottest first, and names before parameters.
+pub(super) fn all() -> Vec<Mounted> {
+    [of_products(), of_carts(), of_catalog(), of_operations()].into_iter().flatten().collect()
+}
+
+fn of_products() -> Vec<Mounted> {
+    vec![
+        at("/api/v1/products/{product_id}/cached", GET, read!(cached::cached)),
+        at("/api/v1/products", "GET, HEAD, POST", |resource| {
+            resource
+                .route(get().to(lists::list))
+                .route(post().to(products::create))
+                .route(head().to(lists::list))
+        })
+        .compressed(),
+        // A product may be called `import`: whatever else is sent there is about that one.
+        at("/api/v1/products/import", POST, |resource| {
+            resource.guard(guard::Post()).route(post().to(import::import))
+        }),
+        at("/api/v1/products/{product_id}", "GET, HEAD, PUT, PATCH, DELETE", |resource| {
+            resource
+                .route(get().to(products::get_product))
+                .route(put().to(products::replace))
+                .route(patch().to(products::change))
+                .route(delete().to(products::delete))
+                .route(head().to(products::get_product))
+        }),
+        at("/api/v1/products/{product_id}/inventory", GET, read!(cached::inventory)),
+        at("/api/v1/products/{product_id}/related", GET, read!(rankings::related)).compressed(),
+    ]
+}
+
+fn of_carts() -> Vec<Mounted> {
+    vec![
+        at("/api/v1/carts/{user_id}", "GET, HEAD, DELETE", |resource| {
+            resource
+                .route(get().to(carts::get_cart))
+                .route(delete().to(carts::clear))
+                .route(head().to(carts::get_cart))
+        }),
+        at("/api/v1/carts/{user_id}/items", POST, |resource| resource.route(post().to(carts::add))),
+        at("/api/v1/carts/{user_id}/items/{product_id}", "PUT, DELETE", |resource| {
+            resource.route(put().to(carts::set_quantity)).route(delete().to(carts::remove))
+        }),
+        at("/cart/count", GET, read!(carts::count)),
+        at("/cart/add", POST, |resource| resource.route(post().to(carts::add))),
+        at("/cart/clear", DELETE, |resource| resource.route(delete().to(carts::clear))),
+        at("/cart", GET, read!(carts::get_cart)),
+        at("/cart/{user_id}", GET, read!(carts::get_cart)),
+        at("/cart/remove/{product_id}", DELETE, |resource| resource.route(delete().to(carts::remove))),
+        at("/cart/update/{product_id}", PUT, |resource| resource.route(put().to(carts::set_quantity))),
+        at("/cart/{user_id}/add", POST, |resource| resource.route(post().to(carts::add))),
+        at("/cart/{user_id}/clear", POST, |resource| resource.route(post().to(carts::clear))),
+        at("/cart/{user_id}/remove/{product_id}", POST, |resource| resource.route(post().to(carts::remove))),
+        at("/cart/{user_id}/update/{product_id}", PUT, |resource| {
+            resource.route(put().to(carts::set_quantity))
+        }),
+        at("/api/v1/carts/{user_id}/count", GET, read!(carts::count)),
+        at("/api/v1/carts/{user_id}/merge", POST, |resource| resource.route(post().to(carts::merge))),
+        at("/api/v1/carts/{user_id}/events", "GET", |resource| resource.route(get().to(events::events))),
+    ]
+}
+
+fn of_catalog() -> Vec<Mounted> {
+    vec![
+        at("/api/v1/search", GET, read!(search::search)).compressed(),
+        at("/api/v1/categories", GET, read!(lists::categories)).compressed(),
+        at("/api/v1/categories/{category}/products", GET, read!(lists::of_category)).compressed(),
+        at("/api/v1/recommendations/{user_id}", GET, read!(rankings::recommendations)).compressed(),
+        at("/api/v1/stats/top-products", GET, read!(rankings::top)).compressed(),
+        at("/stats/top-products", GET, read!(rankings::top)).compressed(),
+        at("/cache/product/{product_id}", "GET, HEAD, POST", |resource| {
+            resource
+                .route(get().to(classic::get))
+                .route(post().to(classic::put))
+                .route(head().to(classic::get))
+        }),
+    ]
+}
+
+fn of_operations() -> Vec<Mounted> {
+    vec![
+        at("/livez", GET, read!(health::livez)),
+        at("/readyz", GET, read!(health::readyz)),
+        at("/health", GET, read!(health::health)),
+        at("/api/v1/health", GET, read!(health::health)),
+        at("/api/v1/health/ready", GET, read!(health::readyz)),
+        at("/redis/info", GET, read!(health::redis_info)),
+        at("/api/v1/redis/info", GET, read!(health::redis_info)),
+        at("/api/v1/health/cache/stats", GET, read!(stats::cache_stats)),
+        at("/metrics", GET, read!(health::metrics)).compressed(),
+        at("/openapi.json", GET, read!(docs::document)).compressed(),
+        at("/redoc", GET, read!(docs::redoc)),
+        at("/redoc/redoc.standalone.js", GET, read!(docs::redoc_script)).compressed(),
+        at("/docs", GET, read!(docs::swagger_redirect)),
+        at("/docs/{file:.*}", GET, read!(docs::swagger)).compressed(),
+    ]
+}

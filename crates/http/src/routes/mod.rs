@@ -1,0 +1,101 @@
+//! Which address is answered by what.
+
+mod all;
+
+use std::sync::Arc;
+
+use actix_cors::Cors;
+use actix_web::{
+    Resource,
+    http::header,
+    middleware::{Compress, Condition},
+    web::{self, ServiceConfig, resource},
+};
+
+use crate::{
+    AppState,
+    observe::{Observe, REQUEST_ID},
+    problem::Problem,
+};
+use all::all;
+
+/// An address and what it answers.
+struct Mounted {
+    path: &'static str,
+    /// Its methods, as in the header `Allow`.
+    allow: &'static str,
+    resource: Resource,
+    /// Whether its bodies are large: compressing small ones costs more than it saves.
+    compress: bool,
+}
+
+fn at(path: &'static str, allow: &'static str, with: impl FnOnce(Resource) -> Resource) -> Mounted {
+    Mounted { path, allow, resource: with(resource(path)), compress: false }
+}
+
+impl Mounted {
+    fn compressed(self) -> Self {
+        Self { compress: true, ..self }
+    }
+
+    fn mount(self, config: &mut ServiceConfig, origins: &Arc<[String]>) {
+        let Self { path, allow, resource, compress } = self;
+        let resource = resource.default_service(web::to(move || async move {
+            Err::<actix_web::HttpResponse, _>(Problem::NoMethod { allow })
+        }));
+        let cors = Condition::new(!origins.is_empty(), cors(origins));
+        if compress {
+            config.service(resource.wrap(Compress::default()).wrap(cors).wrap(Observe::new(path)));
+        } else {
+            config.service(resource.wrap(cors).wrap(Observe::new(path)));
+        }
+    }
+}
+
+/// Every address, with its methods.
+pub(crate) fn addresses() -> Vec<(&'static str, &'static str)> {
+    all().into_iter().map(|mounted| (mounted.path, mounted.allow)).collect()
+}
+
+pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
+    let origins: Arc<[String]> = state.settings.cors_origins.clone().into();
+    config.app_data(web::Data::new(state));
+    for mounted in all() {
+        mounted.mount(config, &origins);
+    }
+    // A resource, not a default service: it is observed like the others.
+    let nothing = resource("/{nothing:.*}")
+        .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Problem::NoRoute) }));
+    config.service(
+        nothing.wrap(Condition::new(!origins.is_empty(), cors(&origins))).wrap(Observe::new("unmatched")),
+    );
+}
+
+fn cors(origins: &Arc<[String]>) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_headers([
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            header::AUTHORIZATION,
+            header::HeaderName::from_static("idempotency-key"),
+            header::HeaderName::from_static("x-user-id"),
+            REQUEST_ID,
+        ])
+        .expose_headers([
+            header::AGE,
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::HeaderName::from_static("idempotent-replayed"),
+            header::HeaderName::from_static("x-cache"),
+            header::HeaderName::from_static("x-cache-status"),
+            REQUEST_ID,
+        ])
+        .max_age(3600);
+    if origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

@@ -1,0 +1,144 @@
+//! Products: made, read, replaced, changed, deleted.
+
+use actix_web::http::Method;
+
+use crate::kit::{Shop, request, with_json};
+
+const TEA: &str = r#"{"id":"tea","name":"Tea","description":"Green","price":3.50,"currency":"EUR","stock":4,"category":"Drinks & Co","attributes":{"organic":true}}"#;
+const ADDRESS: &str = "/api/v1/products/tea";
+
+#[actix_web::test]
+async fn a_product_from_its_first_day_to_its_last() {
+    let shop = Shop::open();
+    let made = shop.make(TEA).await;
+    assert_eq!((made.header("location"), made.header("etag")), (ADDRESS, "\"1\""));
+    assert!(made.body.contains(r#""price":3.50,"currency":"EUR""#), "{made:?}");
+    let read = shop.get(ADDRESS).await;
+    assert_eq!((read.status.as_u16(), &read.body), (200, &made.body));
+    assert_eq!(read.header("cache-control"), "private, no-cache");
+
+    let patched = shop.json(Method::PATCH, ADDRESS, r#"{"price":"4","category":null,"stock":0}"#).await;
+    assert!(patched.body.contains(r#""price":4.00,"currency":"EUR""#), "{patched:?}");
+    assert_eq!(patched.header("etag"), "\"2\"");
+    let now = patched.json();
+    assert_eq!((now["category"].is_null(), now["stock"].as_u64()), (true, Some(0)));
+    assert_eq!((&now["description"], &now["attributes"]["organic"]), (&"Green".into(), &true.into()));
+    let same = shop.json(Method::PATCH, ADDRESS, r#"{"stock":0}"#).await;
+    assert_eq!(same.header("etag"), "\"2\"", "nothing is different");
+
+    let replaced = shop.json(Method::PUT, ADDRESS, r#"{"id":"tea","name":"Coffee","price":5}"#).await;
+    let now = replaced.json();
+    assert_eq!(
+        (&now["name"], &now["currency"], &now["version"]),
+        (&"Coffee".into(), &"USD".into(), &3.into())
+    );
+    assert_eq!((&now["description"], now["attributes"].as_object().unwrap().len()), (&"".into(), 0));
+
+    let deleted = shop.delete(ADDRESS).await;
+    assert_eq!(
+        (deleted.status.as_u16(), deleted.body.as_str()),
+        (200, r#"{"product_id":"tea","outcome":"removed"}"#)
+    );
+    for uri in [ADDRESS, "/api/v1/products/tea/cached", "/api/v1/products/tea/inventory"] {
+        shop.get(uri).await.problem(404, "product_not_found");
+    }
+    shop.delete(ADDRESS).await.problem(404, "product_not_found");
+    shop.json(Method::PATCH, ADDRESS, "{}").await.problem(404, "product_not_found");
+    shop.json(Method::PATCH, ADDRESS, r#"{"price":1}"#).await.problem(404, "product_not_found");
+    shop.json(Method::PUT, ADDRESS, r#"{"name":"Tea","price":1}"#).await.problem(404, "product_not_found");
+}
+
+#[actix_web::test]
+async fn ids_are_given_out_or_taken() {
+    let shop = Shop::open();
+    let number = shop.make(r#"{"id":41,"name":"Answer","price":1}"#).await;
+    assert_eq!(number.json()["id"], "41");
+    let next = shop.make(r#"{"name":"Next","price":1}"#).await;
+    assert_eq!((next.json()["id"].as_str(), next.header("location")), (Some("42"), "/api/v1/products/42"));
+    let again = shop.json(Method::POST, "/api/v1/products", r#"{"id":"41","name":"Other","price":1}"#).await;
+    assert_eq!(again.problem(409, "product_exists")["errors"][0]["pointer"], "/id");
+
+    // `import` is an address of its own, for POST only
+    shop.make(r#"{"id":"import","name":"Import","price":1}"#).await;
+    assert_eq!(shop.get("/api/v1/products/import").await.json()["name"], "Import");
+    assert_eq!(shop.json(Method::PATCH, "/api/v1/products/import", r#"{"stock":1}"#).await.status, 200);
+}
+
+#[actix_web::test]
+async fn who_has_the_version_gets_no_body_and_who_has_not_changes_nothing() {
+    let shop = Shop::open();
+    shop.make(TEA).await;
+    shop.json(Method::PATCH, ADDRESS, r#"{"stock":5}"#).await;
+    for uri in [ADDRESS, "/api/v1/products/tea/cached"] {
+        for (tags, status) in [("\"2\"", 304), ("W/\"2\"", 304), ("*", 304), ("\"1\"", 200), ("junk", 200)] {
+            for method in [Method::GET, Method::HEAD] {
+                let answer = shop.send(request(method, uri).insert_header(("if-none-match", tags))).await;
+                assert_eq!((answer.status.as_u16(), answer.header("etag")), (status, "\"2\""), "{tags}");
+            }
+        }
+    }
+    let now = shop.get(ADDRESS).await.json();
+    for (method, body) in [
+        (Method::PUT, r#"{"name":"Tea","price":1}"#),
+        (Method::PATCH, r#"{"stock":9}"#),
+        (Method::PATCH, r#"{"price":9}"#),
+        (Method::DELETE, ""),
+    ] {
+        let old = with_json(method.clone(), ADDRESS, body).insert_header(("if-match", "\"1\""));
+        let answer = shop.send(old).await;
+        let problem = answer.problem(412, "version_mismatch");
+        assert_eq!((answer.header("etag"), &problem["product"]), ("\"2\"", &now));
+        let bad = with_json(method, ADDRESS, body).insert_header(("if-match", "2"));
+        shop.send(bad).await.problem(400, "malformed_if_match");
+    }
+    let current = with_json(Method::PATCH, ADDRESS, r#"{"price":9}"#).insert_header(("if-match", "\"2\""));
+    assert_eq!(shop.send(current).await.header("etag"), "\"3\"");
+    let gone = request(Method::DELETE, ADDRESS).insert_header(("if-match", "\"3\""));
+    assert_eq!(shop.send(gone).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_price_stays_in_its_currency() {
+    let shop = Shop::open();
+    shop.make(r#"{"id":"tea","name":"Tea","price":350,"currency":"JPY"}"#).await;
+    shop.json(Method::PATCH, ADDRESS, r#"{"price":3.5}"#).await.points_to("/price", "too_precise");
+    assert!(
+        shop.json(Method::PATCH, ADDRESS, r#"{"price":360}"#)
+            .await
+            .body
+            .contains(r#""price":360,"currency":"JPY""#)
+    );
+    let dollars = shop.json(Method::PATCH, ADDRESS, r#"{"price":3.5,"currency":"USD"}"#).await;
+    assert!(dollars.body.contains(r#""price":3.50,"currency":"USD""#), "{dollars:?}");
+    shop.json(Method::PATCH, ADDRESS, r#"{"currency":"EUR"}"#).await.points_to("/currency", "needs_price");
+}
+
+#[actix_web::test]
+async fn parallel_changes_of_the_price_all_happen() {
+    let shop = Shop::open();
+    shop.make(TEA).await;
+    let changes = (1..=4).map(|n| {
+        shop.state.catalog.edit(
+            cartwright_domain::ProductId::new("tea").unwrap(),
+            cartwright_catalog::Draft::from_json(format!(r#"{{"price":{n}}}"#).as_bytes())
+                .unwrap()
+                .edit(&cartwright_domain::ProductId::new("tea").unwrap())
+                .unwrap(),
+            Vec::new(),
+        )
+    });
+    for changed in futures_util::future::join_all(changes).await {
+        assert!(matches!(changed.unwrap(), cartwright_storage::Changed::Changed { .. }));
+    }
+    assert_eq!(shop.get(ADDRESS).await.header("etag"), "\"5\"");
+}
+
+#[actix_web::test]
+async fn what_orders_name_is_retired() {
+    let shop = Shop::open();
+    shop.make(TEA).await;
+    shop.order("11111111-1111-7111-8111-111111111111", "ana", &["tea"]).await;
+    assert_eq!(shop.delete(ADDRESS).await.json()["outcome"], "retired");
+    shop.get(ADDRESS).await.problem(404, "product_not_found");
+    shop.json(Method::POST, "/api/v1/products", TEA).await.problem(409, "product_exists");
+}
