@@ -49,6 +49,7 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
         ),
         (products::LOAD_PRODUCT, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
         (products::LOAD_PRODUCTS, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
+        (products::COUNT_RETIRED, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
         (products::IS_ORDERED, vec!["SEARCH order_lines USING COVERING INDEX order_lines_by_product"]),
         (results::LOAD, vec!["SEARCH query_cache USING INDEX sqlite_autoindex_query_cache_1 (key=?)"]),
         (results::CLEAN, vec!["SEARCH query_cache USING COVERING INDEX query_cache_by_expiry"]),

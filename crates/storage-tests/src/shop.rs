@@ -26,9 +26,22 @@ pub(crate) fn placed(name: &str, minor: i64, category: &str, description: &str) 
     }
 }
 
-/// A product of an import.
+/// A product of an import that says all of it.
 pub fn imported(id: &str, details: ProductDetails) -> ImportedProduct {
-    ImportedProduct { id: product(id), details }
+    ImportedProduct::whole(product(id), details)
+}
+
+/// One that says only what it must: name, and price in euros.
+pub(crate) fn sketched(id: &str, name: &str, minor: i64) -> ImportedProduct {
+    let whole = imported(id, details(name, minor));
+    ImportedProduct {
+        description: None,
+        stock: None,
+        category: None,
+        attributes: None,
+        active: None,
+        ..whole
+    }
 }
 
 /// A change of nothing, to be filled in.

@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use cartwright_domain::{
-    Category, Cursor, ListQuery, Money, NewProduct, Page, PageSize, Product, ProductChange, ProductDetails,
-    ProductId, ProductSort, SearchQuery,
+    Category, Cursor, ListQuery, Money, NewProduct, Page, PageSize, Product, ProductChange, ProductId,
+    ProductSort, SearchQuery,
 };
 use chrono::{DateTime, Utc};
 
-use crate::{ReadFrom, StorageError};
+use crate::{Imported, ImportedProduct, ReadFrom, StorageError};
 
 /// What became of a product that was to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,24 +128,6 @@ pub const MAX_FOUND: u32 = 200;
 /// How many categories the facets name.
 pub const MAX_FACETS: u32 = 20;
 
-/// How many products of an import were new, and how many are different now. Those that were the same are not counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Imported {
-    /// Products that were not there, or were deleted.
-    pub created: u64,
-    /// Products that are different now.
-    pub changed: u64,
-}
-
-/// A product with its id, as it comes from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportedProduct {
-    /// Which one.
-    pub id: ProductId,
-    /// All else.
-    pub details: ProductDetails,
-}
-
 /// The truth about products.
 ///
 /// A product that was deleted is absent from everything, be it removed or retired; only carts see a retired one, as a
@@ -191,8 +173,9 @@ pub trait CatalogStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Deleted, StorageError>;
 
-    /// Writes products over those with the same id, deleted ones too; of several with the same id, the last. Each
-    /// thousand or so is a statement and a transaction of its own.
+    /// Makes products, and changes those that are there by what is said of them; deleted ones are made anew, under a
+    /// version that was never used. Several with the same id are taken one after the other. Each thousand or so is a
+    /// statement and a transaction of its own.
     ///
     /// # Errors
     /// [`StorageError`]: then a part may have been written. Writing all again does no harm.

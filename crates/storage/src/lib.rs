@@ -9,6 +9,7 @@ mod catalog;
 mod decide;
 mod error;
 mod gate;
+mod import;
 mod lines;
 mod listings;
 mod position;
@@ -20,12 +21,13 @@ pub use carts::{
     Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, IdempotencyClaim, Outcome,
 };
 pub use catalog::{
-    CatalogStore, CategoryCount, Changed, Created, Deleted, Facets, Found, Imported, ImportedProduct, Listed,
-    MAX_FACETS, MAX_FOUND, PriceCount,
+    CatalogStore, CategoryCount, Changed, Created, Deleted, Facets, Found, Listed, MAX_FACETS, MAX_FOUND,
+    PriceCount,
 };
 pub use decide::{CartChange, Decided, KEY_LIFETIME, KeyState, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
+pub use import::{Imported, ImportedProduct, fold_imported};
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
 pub use position::{LogPosition, PositionStore, ReadFrom};

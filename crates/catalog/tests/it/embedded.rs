@@ -94,7 +94,7 @@ async fn an_import_is_seen() {
     let row = |n: u32| {
         let mut details = details(&format!("Product {n}"), Some("Bulk"));
         details.price = crate::kit::euros(i64::from(n) + 1000);
-        ImportedProduct { id: id(&format!("p{n}")), details }
+        ImportedProduct::whole(id(&format!("p{n}")), details)
     };
     let imported = catalog.import((1..=2500).map(row).collect()).await.unwrap();
     assert_eq!((imported.created, imported.changed), (2499, 1));
