@@ -2,7 +2,9 @@
 
 use cartwright_domain::{Category, NewProduct, Product, ProductChange, ProductId};
 use cartwright_layered::{Tag, Target};
-use cartwright_storage::{Changed, Created, Deleted, Imported, ImportedProduct, ReadFrom, fold_imported};
+use cartwright_storage::{
+    Changed, Created, Deleted, IdempotencyClaim, Imported, ImportedProduct, ReadFrom, fold_imported,
+};
 
 use crate::{
     CatalogError, CatalogService, Edit, Fault,
@@ -41,19 +43,26 @@ fn tags<'a>(categories: impl IntoIterator<Item = Option<&'a Category>>) -> Vec<T
 }
 
 impl CatalogService {
-    /// Makes a product.
+    /// Makes a product; with a claim, once however often it is called.
     ///
     /// # Errors
     /// [`CatalogError`] when it could not be written.
-    pub async fn create(&self, new: NewProduct) -> Result<Created, CatalogError> {
+    pub async fn create(
+        &self,
+        new: NewProduct,
+        claim: Option<IdempotencyClaim>,
+    ) -> Result<Created, CatalogError> {
         // Whoever looked for it before it was there remembers that it was not. A number that the store gives out may
         // have been asked for as well; that is forgotten within seconds.
         let known = new.id.clone();
         self.write(targets(&known), async move |service| {
-            let created = service.inner.store.create_product(&new, service.inner.clock.now()).await?;
+            let (store, now) = (&service.inner.store, service.inner.clock.now());
+            let created = store.create_product(&new, claim.as_ref(), now).await?;
             let listed = match &created {
                 Created::Created(product) => tags([product.details.category.as_ref()]),
-                Created::Exists => Vec::new(),
+                Created::Replayed(_) | Created::Exists | Created::KeyReused | Created::KeyInFlight => {
+                    Vec::new()
+                }
             };
             Ok((created, listed))
         })

@@ -1,13 +1,12 @@
-//! One product: made, changed, deleted; and many at once.
+//! Products: read, changed, deleted; and many at once.
 
 use std::borrow::Cow;
 
 use cartwright_domain::{
-    Attributes, Category, Description, NewProduct, Product, ProductChange, ProductDetails, ProductId, Stock,
-    sort_key,
+    Attributes, Category, Description, Product, ProductChange, ProductDetails, ProductId, Stock, sort_key,
 };
 use cartwright_storage::{
-    Changed, Created, Deleted, Imported, ImportedProduct, ReadFrom, StorageError, fold_imported,
+    Changed, Deleted, Imported, ImportedProduct, ReadFrom, StorageError, fold_imported,
 };
 use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryResult};
@@ -18,8 +17,7 @@ use crate::{
     read,
     replicas::read_from,
     sql::{
-        CleanPending, CreateNumbered, CreateProduct, ImportProducts, LoadProducts, LockProduct, ProductRow,
-        RemoveProduct, UpdateProduct,
+        CleanPending, ImportProducts, LoadProducts, LockProduct, ProductRow, RemoveProduct, UpdateProduct,
     },
     store::PostgresStore,
     transaction::Transaction,
@@ -31,61 +29,6 @@ const CHUNK: usize = 1000;
 const TRIES: usize = 100;
 
 impl PostgresStore {
-    pub(crate) async fn create(&self, new: &NewProduct, now: DateTime<Utc>) -> Result<Created, StorageError> {
-        let details = &new.details;
-        let Some(id) = &new.id else {
-            return self.create_numbered(details, now).await;
-        };
-        let statement = CreateProduct {
-            id: id.as_str(),
-            name: details.name.as_str(),
-            name_key: sort_key(details.name.as_str()),
-            description: details.description.as_str(),
-            price: details.price.minor(),
-            currency: details.price.currency().code(),
-            stock: units(details.stock),
-            category: category(details),
-            attributes: details.attributes.to_json(),
-            active: details.active,
-            now,
-        };
-        let made: Option<(String,)> =
-            self.run(async |connection| statement.get_result(connection).await.optional()).await?;
-        Ok(match made {
-            Some(_) => Created::Created(Product::create(id.clone(), details.clone(), now)),
-            None => Created::Exists,
-        })
-    }
-
-    async fn create_numbered(
-        &self,
-        details: &ProductDetails,
-        now: DateTime<Utc>,
-    ) -> Result<Created, StorageError> {
-        let statement = CreateNumbered {
-            name: details.name.as_str(),
-            name_key: sort_key(details.name.as_str()),
-            description: details.description.as_str(),
-            price: details.price.minor(),
-            currency: details.price.currency().code(),
-            stock: units(details.stock),
-            category: category(details),
-            attributes: details.attributes.to_json(),
-            active: details.active,
-            now,
-        };
-        // The first number is free, but for a client who chooses it at this very moment.
-        for _ in 0..TRIES {
-            let made: Option<(String,)> =
-                self.run(async |connection| (&statement).get_result(connection).await.optional()).await?;
-            if let Some((id,)) = made {
-                let id = ProductId::new(&id).map_err(read::bad("a number that is no id"))?;
-                return Ok(Created::Created(Product::create(id, details.clone(), now)));
-            }
-        }
-        Err(StorageError::unexpected("every next number of a product was taken"))
-    }
-
     pub(crate) async fn by_ids(
         &self,
         ids: &[ProductId],
@@ -261,12 +204,12 @@ fn import_statement<'a>(chunk: &'a [Cow<'_, ImportedProduct>], now: DateTime<Utc
     }
 }
 
-fn units(stock: Stock) -> i32 {
+pub(crate) fn units(stock: Stock) -> i32 {
     // A stock is at most a billion.
     i32::try_from(stock.get()).unwrap_or(i32::MAX)
 }
 
-fn category(details: &ProductDetails) -> Option<&str> {
+pub(crate) fn category(details: &ProductDetails) -> Option<&str> {
     details.category.as_ref().map(Category::as_str)
 }
 

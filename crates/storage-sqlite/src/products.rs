@@ -4,7 +4,9 @@ use cartwright_domain::{
     Attributes, Category, Description, NewProduct, Product, ProductChange, ProductDetails, ProductId, Stock,
     sort_key,
 };
-use cartwright_storage::{Changed, Created, Deleted, Imported, ImportedProduct, StorageError, fold_imported};
+use cartwright_storage::{
+    Changed, Created, Deleted, IdempotencyClaim, Imported, ImportedProduct, StorageError, fold_imported,
+};
 use chrono::{DateTime, Utc};
 use diesel::{
     OptionalExtension, RunQueryDsl, SqliteConnection,
@@ -13,6 +15,7 @@ use diesel::{
 use serde::Serialize;
 
 use crate::{
+    claims,
     connection::Transaction,
     error::storage_error,
     rows::{ProductColumns, ProductRow, broken, json, kept_product, product_columns},
@@ -125,13 +128,32 @@ fn execute(connection: &mut SqliteConnection, sql: &str, bind: &str) -> Result<u
     Statement::<()>::new(sql, &[Bind::Text(bind)]).execute(connection).map_err(storage_error)
 }
 
+/// Makes a product; with a claim, once.
 pub(crate) fn create(
     connection: &mut SqliteConnection,
     new: &NewProduct,
+    claim: Option<&IdempotencyClaim>,
     now: DateTime<Utc>,
 ) -> Result<Created, StorageError> {
     let mut transaction = Transaction::begin(connection)?;
     let connection = transaction.connection();
+    let claims: Vec<_> = claim.into_iter().enumerate().collect();
+    if let Some(state) = claims::load(connection, &claims, now)?.into_values().next() {
+        return Ok(state.into());
+    }
+    let created = make(connection, new, now)?;
+    if let Created::Created(product) = &created {
+        claims::keep(connection, claim.map(|claim| (claim, product)), now)?;
+        transaction.commit()?;
+    }
+    Ok(created)
+}
+
+fn make(
+    connection: &mut SqliteConnection,
+    new: &NewProduct,
+    now: DateTime<Utc>,
+) -> Result<Created, StorageError> {
     loop {
         let id = match &new.id {
             Some(id) => id.clone(),
@@ -143,7 +165,6 @@ pub(crate) fn create(
         };
         let written = execute(connection, INSERT, &json(&[row(&id, &new.details, 1, now)])?)?;
         if written == 1 {
-            transaction.commit()?;
             return Ok(Created::Created(Product::create(id, new.details.clone(), now)));
         }
         // A number that is taken is longer than those that are looked at: the next one may be free.

@@ -21,7 +21,7 @@ pub mod rules;
 mod shop;
 
 pub use fences::{BlockingFence, RecordingFence};
-pub use kit::{Kit, add, add_unlisted, claimed, clear, merge, owner, product, remove, request, set};
+pub use kit::{Kit, add, add_unlisted, claim, claimed, clear, merge, owner, product, remove, request, set};
 pub use shop::{change, details, imported, order, sold};
 
 /// Makes one `#[tokio::test]` of each rule.
@@ -81,6 +81,11 @@ macro_rules! conformance {
             a_product_is_kept_exactly,
             products_without_an_id_are_numbered,
             concurrent_products_get_different_numbers,
+            a_product_is_made_once_for_a_key,
+            a_taken_id_keeps_no_key,
+            keys_of_products_expire_after_a_day,
+            products_and_carts_share_their_keys,
+            one_key_in_concurrent_creations_makes_one_product,
             products_are_read_in_order,
             a_change_says_what_was_and_what_is,
             concurrent_changes_all_count,

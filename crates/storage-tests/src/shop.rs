@@ -77,9 +77,9 @@ impl Kit {
     /// Makes a product that must not be there yet.
     pub(crate) async fn create(&self, id: Option<&str>, details: ProductDetails) -> Product {
         let new = NewProduct { id: id.map(product), details };
-        match self.store.create_product(&new, self.clock.now()).await.unwrap() {
+        match self.store.create_product(&new, None, self.clock.now()).await.unwrap() {
             Created::Created(product) => product,
-            Created::Exists => panic!("{id:?} is there already"),
+            other => panic!("{id:?}: {other:?}"),
         }
     }
 

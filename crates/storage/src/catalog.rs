@@ -5,15 +5,31 @@ use cartwright_domain::{
 };
 use chrono::{DateTime, Utc};
 
-use crate::{Imported, ImportedProduct, ReadFrom, StorageError};
+use crate::{IdempotencyClaim, Imported, ImportedProduct, KeyState, ReadFrom, StorageError};
 
 /// What became of a product that was to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
     /// It is there now.
     Created(Product),
+    /// It had been made before, under the same idempotency key; this is what it was then.
+    Replayed(Product),
     /// The id belongs to another product; be it a deleted one that orders name.
     Exists,
+    /// The idempotency key was used for a different request.
+    KeyReused,
+    /// A request with the same idempotency key is being carried out right now.
+    KeyInFlight,
+}
+
+impl From<KeyState<Product>> for Created {
+    fn from(state: KeyState<Product>) -> Self {
+        match state {
+            KeyState::InFlight => Self::KeyInFlight,
+            KeyState::Reused => Self::KeyReused,
+            KeyState::Answered(product) => Self::Replayed(product),
+        }
+    }
 }
 
 /// What became of a change.
@@ -137,9 +153,17 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// Makes a product. Without an id it gets the next integer that no product had: above all that the store gave out,
     /// and above the integers of at most nine digits that clients chose (longer ones are barcodes and the like).
     ///
+    /// With a claim, one product is made in 24 hours however often this is called: the claim is kept in the transaction
+    /// that makes it. One whose id is taken is not kept.
+    ///
     /// # Errors
-    /// [`StorageError`] when it could not be written.
-    async fn create_product(&self, new: &NewProduct, now: DateTime<Utc>) -> Result<Created, StorageError>;
+    /// [`StorageError`] when it could not be written, or it is not known whether it was: a claim tells.
+    async fn create_product(
+        &self,
+        new: &NewProduct,
+        claim: Option<&IdempotencyClaim>,
+        now: DateTime<Utc>,
+    ) -> Result<Created, StorageError>;
 
     /// Reads products: one for each id, in order; `None` for those that are not there.
     ///

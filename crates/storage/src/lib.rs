@@ -6,6 +6,7 @@
 
 mod carts;
 mod catalog;
+mod claims;
 mod decide;
 mod error;
 mod gate;
@@ -17,14 +18,13 @@ mod query_cache;
 mod rows;
 mod statistics;
 
-pub use carts::{
-    Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, IdempotencyClaim, Outcome,
-};
+pub use carts::{Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, Outcome};
 pub use catalog::{
     CatalogStore, CategoryCount, Changed, Created, Deleted, Facets, Found, Listed, MAX_FACETS, MAX_FOUND,
     PriceCount,
 };
-pub use decide::{CartChange, Decided, KEY_LIFETIME, KeyState, Loaded, decide};
+pub use claims::{IdempotencyClaim, KEY_LIFETIME, KeyState};
+pub use decide::{CartChange, Decided, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
 pub use import::{Imported, ImportedProduct, fold_imported};

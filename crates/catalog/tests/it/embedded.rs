@@ -46,7 +46,7 @@ async fn what_was_absent_is_there_when_it_is_made() {
     make(&catalog, "new", None).await;
     assert_eq!(shown(&catalog, "new").await, 250);
     let twice = cartwright_domain::NewProduct { id: Some(id("new")), details: details("Other", None) };
-    assert_eq!(catalog.create(twice).await.unwrap(), Created::Exists);
+    assert_eq!(catalog.create(twice, None).await.unwrap(), Created::Exists);
 }
 
 #[tokio::test(flavor = "multi_thread")]

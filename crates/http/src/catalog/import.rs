@@ -29,7 +29,8 @@ use crate::{
 /// category and empties description and attributes. Rows with the same id count one after the other.
 ///
 /// Rows with something wrong are left out and named, the others are written, a thousand at a time. When the answer does
-/// not come, import all again: what is there already stays as it is.
+/// not come, import all again: what is there already stays as it is. That is why an `Idempotency-Key` is not looked at
+/// here: a file of any size is not one transaction, and what a key is for, the rows are by themselves.
 #[utoipa::path(post, path = "/api/v1/products/import", tag = "products", operation_id = "import_products",
     params(("dry_run" = Option<bool>, Query, description = "Only say what would be done: each thousand rows are compared with what is there now", example = false)),
     request_body(content(

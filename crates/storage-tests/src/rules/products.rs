@@ -31,7 +31,7 @@ pub async fn a_product_is_kept_exactly(kit: Kit) {
         assert_eq!((&created.details, created.id.as_str()), (&details, id));
         assert_eq!(kit.product(id).await, Some(created.clone()));
         let new = NewProduct { id: Some(product(id)), details: fullest() };
-        assert_eq!(kit.store.create_product(&new, kit.clock.now()).await.unwrap(), Created::Exists);
+        assert_eq!(kit.store.create_product(&new, None, kit.clock.now()).await.unwrap(), Created::Exists);
         assert_eq!(kit.product(id).await, Some(created));
     }
     assert_eq!(kit.product("Full").await, None);
@@ -62,7 +62,7 @@ pub async fn concurrent_products_get_different_numbers(kit: Kit) {
             let (store, now) = (kit.store.clone(), kit.clock.now());
             let id = (n % 4 == 3).then(|| product(&n.to_string()));
             let new = NewProduct { id, details: details("Tea", 1) };
-            tokio::spawn(async move { store.create_product(&new, now).await.unwrap() })
+            tokio::spawn(async move { store.create_product(&new, None, now).await.unwrap() })
         })
         .collect();
     let mut seen = std::collections::HashSet::new();
@@ -151,7 +151,7 @@ pub async fn a_product_is_removed_or_retired(kit: Kit) {
         assert_eq!(changed, Changed::Missing);
     }
     let again = NewProduct { id: Some(product("cup")), details: details("Cup", 1) };
-    assert_eq!(kit.store.create_product(&again, kit.clock.now()).await.unwrap(), Created::Exists);
+    assert_eq!(kit.store.create_product(&again, None, kit.clock.now()).await.unwrap(), Created::Exists);
     assert_eq!(kit.store.count_listings(9).await.unwrap(), 1);
     // An import makes it anew, under a version that was never used.
     let back = ImportedProduct { active: None, stock: None, ..imported("cup", details("Cup", 1)) };
