@@ -21,6 +21,8 @@ pub(crate) enum Subcommand {
     Migrate,
     /// Fill the database with made-up products, orders and carts, the same ones each time
     Seed(SeedOptions),
+    /// Import products from a CSV or NDJSON file, as POST /api/v1/products/import does, and name every bad row
+    Import(ImportOptions),
     /// Check configuration, database and Redis, and say how to mend what is wrong
     Doctor,
     /// Print the OpenAPI document
@@ -48,6 +50,27 @@ pub(crate) struct SeedOptions {
     /// Another number makes other products, orders and carts
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportOptions {
+    /// The file; `-` for standard input
+    pub(crate) file: PathBuf,
+    /// What it is made of; not given: what its name ends with says so (.csv, .ndjson, .jsonl)
+    #[arg(long)]
+    pub(crate) format: Option<FileFormat>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What a file is made of.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum FileFormat {
+    /// Comma-separated values; the first row names the columns
+    Csv,
+    /// One JSON object a line
+    Ndjson,
 }
 
 #[derive(Debug, Clone, Args)]

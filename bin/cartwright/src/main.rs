@@ -6,7 +6,9 @@ mod cli;
 mod config;
 mod demo;
 mod doctor;
+mod edge;
 mod guard;
+mod import;
 mod load;
 mod migrate;
 mod out;
@@ -79,14 +81,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::init_log(settings.server.log_format)?;
     runtime()?.block_on(async {
         match command {
-            Subcommand::Serve => serve::run(settings).await,
-            Subcommand::Migrate => migrate::run(&settings).await,
-            Subcommand::Seed(options) => seed::run(&settings, &options).await,
-            Subcommand::Load(options) => load::local(&settings, cli.config.as_deref(), &options).await,
-            Subcommand::Openapi | Subcommand::Doctor | Subcommand::Zipf(_) => Ok(()), // returned above
+            Subcommand::Serve => serve::run(settings).await?,
+            Subcommand::Migrate => migrate::run(&settings).await?,
+            Subcommand::Seed(options) => seed::run(&settings, &options).await?,
+            Subcommand::Import(options) => return import::run(&settings, &options).await,
+            Subcommand::Load(options) => load::local(&settings, cli.config.as_deref(), &options).await?,
+            Subcommand::Openapi | Subcommand::Doctor | Subcommand::Zipf(_) => {} // returned above
         }
-    })?;
-    Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Connections live on this runtime, but for those that actix's workers read the cache over: theirs end with them.

@@ -17,11 +17,18 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(what: &'static str, total: u32) -> Self {
-        let total = u64::from(total);
+        Self::with(what, total.into(), "{msg:9} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}")
+    }
+
+    /// Of a file. 0 bytes: nobody knows how many.
+    pub(crate) fn bytes(what: &'static str, total: u64) -> Self {
+        Self::with(what, total, "{msg:9} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+    }
+
+    fn with(what: &'static str, total: u64, template: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(total);
-            let style =
-                ProgressStyle::with_template("{msg:9} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}");
+            let bar = if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total) };
+            let style = ProgressStyle::with_template(template);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.with_message(what)
         });
@@ -32,7 +39,7 @@ impl Progress {
         let before = self.done.fetch_add(n, Ordering::Relaxed);
         match &self.bar {
             Some(bar) => bar.inc(n),
-            None if before * 10 / self.total.max(1) != (before + n) * 10 / self.total => {
+            None if self.total > 0 && before * 10 / self.total != (before + n) * 10 / self.total => {
                 out::line(format_args!("{} {}/{}", self.what, before + n, self.total));
             }
             None => {}

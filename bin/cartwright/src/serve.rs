@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Server, Settings, StoreKind},
     demo, out, telemetry,
-    wiring::{AnyStore, describe_cache, start_carts, start_catalog},
+    wiring::{AnyStore, describe_cache, settle, start_carts, start_catalog},
 };
 
 /// How often used idempotency keys are forgotten, and how many in one statement.
@@ -40,7 +40,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         tracing::info!(migration = %name, "applied");
     }
     let started = start_carts(&settings, &store).await?;
-    let (carts, catalog) = (started.carts.clone(), start_catalog(&settings, &store, &started));
+    let (carts, catalog) = (started.carts.clone(), start_catalog(&settings, &store, &started).await?);
     let seeded = seed_demo(&settings, &*store.store(), &catalog).await?;
     let draining = Arc::new(AtomicBool::new(false));
     let state = AppState {
@@ -48,6 +48,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         catalog: catalog.clone(),
         settings: Arc::new(HttpSettings {
             cors_origins: settings.server.cors_origins.clone(),
+            edge: settings.edge.control(),
             ..HttpSettings::default()
         }),
         render_metrics: Arc::new(move || metrics.render()),
@@ -71,7 +72,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     // Everything that was accepted, also what no client waits for any more.
     carts.shutdown().await;
-    catalog.settle().await;
+    settle(&catalog).await;
     stop.cancel();
     let _ = cleaner.await;
     tracing::info!("stopped");

@@ -1,6 +1,6 @@
 //! Which implementation serves which trait: the only place that knows them all.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache};
@@ -15,8 +15,12 @@ use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::{
     config::{CartCaching, Database, Settings, StoreKind},
+    edge,
     guard::ClosedCache,
 };
+
+/// How long the edge may take to be told at the end: what is purged is purged again after a second.
+const EDGE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The store that `database.url` names.
 #[derive(Debug, Clone)]
@@ -38,6 +42,7 @@ impl AnyStore {
             StoreKind::Postgres => {
                 let mut options = PostgresOptions::new(database.url.expose());
                 options.pool_size = database.pool_size;
+                options.replicas = database.replica_urls.iter().map(|url| url.expose().to_owned()).collect();
                 let store = PostgresStore::connect(options).await.with_context(|| at(&database.url))?;
                 Ok(Self::Postgres(Arc::new(store)))
             }
@@ -112,13 +117,25 @@ pub(crate) struct Started {
 }
 
 /// Puts the catalogue service together and starts it on the current runtime.
-pub(crate) fn start_catalog(settings: &Settings, store: &AnyStore, started: &Started) -> CatalogService {
-    CatalogService::start(Parts {
+pub(crate) async fn start_catalog(
+    settings: &Settings,
+    store: &AnyStore,
+    started: &Started,
+) -> anyhow::Result<CatalogService> {
+    Ok(CatalogService::start(Parts {
         store: store.shop(),
         shared: started.shared.clone(),
+        edge: edge::start(&settings.edge).await?,
         clock: Arc::new(SystemClock),
         settings: settings.catalog.settings(),
-    })
+    }))
+}
+
+/// Waits until everybody who has to be told of a change has been: the caches behind, and for some seconds at most those
+/// in front.
+pub(crate) async fn settle(catalog: &CatalogService) {
+    catalog.settle().await;
+    catalog.edge().shutdown(EDGE_PATIENCE).await;
 }
 
 /// Puts the cart service together and starts it on the current runtime.

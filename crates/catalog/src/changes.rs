@@ -1,7 +1,8 @@
-//! Telling the caches of what changes.
+//! Telling the caches, ours and those in front, of what changes.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use cartwright_edge::{Purger, SurrogateKey};
 use cartwright_layered::{Change, Node, Tag, Target};
 use cartwright_storage::{ShopStore, StorageError};
 use tokio::{
@@ -9,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::CatalogError;
+use crate::{CatalogError, surrogate};
 
 /// How long a change waits for the caches to be told, or to be out of use everywhere.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,6 +26,7 @@ const COALESCED: Duration = Duration::from_millis(250);
 pub(crate) struct Announcer {
     pub(crate) node: Node,
     pub(crate) store: Arc<dyn ShopStore>,
+    pub(crate) edge: Purger,
 }
 
 impl Announcer {
@@ -51,11 +53,15 @@ impl Announcer {
 
     /// They have changed. When it cannot be said how far the database has got by it, nothing is said: then nobody keeps
     /// them until the announcement runs out, and by then everybody has the change.
-    pub(crate) async fn declare(&self, change: Change) {
+    ///
+    /// The edge is told afterwards: what it fetches then is new, and also if it is not known whether anything was
+    /// written.
+    pub(crate) async fn declare(&self, change: Change, keys: Vec<SurrogateKey>) {
         match self.store.position().await {
             Ok(position) => change.done(position.map(|position| position.0)).await,
             Err(error) => tracing::debug!(%error, "a change could not be declared done"),
         }
+        self.edge.changed(keys);
     }
 }
 
@@ -135,6 +141,6 @@ async fn bump(announcer: &Announcer, tags: &BTreeSet<Tag>) -> Result<(), Catalog
     let change = announcer.announce(&targets).await?;
     let names: Vec<&str> = tags.iter().map(|tag| &*tag.0).collect();
     let bumped: Result<(), StorageError> = announcer.store.bump_generations(&names).await;
-    announcer.declare(change).await;
+    announcer.declare(change, tags.iter().map(surrogate::of_tag).collect()).await;
     Ok(bumped?)
 }

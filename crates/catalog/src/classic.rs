@@ -8,7 +8,7 @@ use cartwright_layered::{Answer, CacheKey, Cause, LoadError, LoadFrom, Loader, P
 use cartwright_storage::{CachedResult, ShopStore};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{CatalogError, CatalogService};
+use crate::{CatalogError, CatalogService, write::Touched};
 
 /// For how long a document is kept.
 const KEPT: TimeDelta = TimeDelta::hours(24);
@@ -38,8 +38,8 @@ impl CatalogService {
     /// # Errors
     /// [`CatalogError`] when it could not be kept.
     pub async fn put_document(&self, id: ProductId, document: Bytes) -> Result<DateTime<Utc>, CatalogError> {
-        let targets = vec![Target::from(&DocumentKey(id.clone()))];
-        self.write(targets, async move |service| {
+        let touched = Touched::behind(Target::from(&DocumentKey(id.clone())));
+        self.write(touched, async move |service| {
             let expires_at = service.inner.clock.now() + KEPT;
             let result = CachedResult { bytes: document.to_vec(), expires_at };
             service.inner.store.keep_cached(&key(&id), &result).await?;

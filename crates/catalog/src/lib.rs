@@ -14,6 +14,7 @@ pub mod import;
 mod kinds;
 mod layers;
 mod service;
+pub mod surrogate;
 mod warm;
 mod write;
 

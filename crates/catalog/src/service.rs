@@ -5,6 +5,7 @@ use std::{
 
 use bytes::Bytes;
 use cartwright_domain::{Clock, ListQuery, OwnerId, Paging, Product, ProductId, SearchQuery, TopWindow};
+use cartwright_edge::Purger;
 use cartwright_layered::{
     Answer, Bus, Cause, Figures, Generated, Layer, Layered, LoadError, LoadFrom, Node, SharedLayer, Silence,
     Tag, Tagged,
@@ -61,6 +62,8 @@ pub struct Parts {
     pub store: Arc<dyn ShopStore>,
     /// What it shares with other nodes.
     pub shared: Shared,
+    /// The HTTP caches in front that are told of changes.
+    pub edge: Purger,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// How it is kept in memory.
@@ -133,7 +136,7 @@ impl CatalogService {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(parts: Parts) -> Self {
-        let Parts { store, shared, clock, settings } = parts;
+        let Parts { store, shared, edge, clock, settings } = parts;
         let results = StoredResults::new(Arc::clone(&store), Arc::clone(&clock));
         let node = Node::builder().results(Arc::new(results));
         let node = match shared {
@@ -200,7 +203,7 @@ impl CatalogService {
 
         let stop = CancellationToken::new();
         tokio::spawn(stop.clone().run_until_cancelled_owned(learn(node.clone(), Arc::clone(&store))));
-        let announcer = Announcer { node, store: Arc::clone(&store) };
+        let announcer = Announcer { node, store: Arc::clone(&store), edge };
         let bumper = Bumper::start(announcer.clone());
         let inner = Inner {
             store,
@@ -352,6 +355,11 @@ impl CatalogService {
     /// The products that are asked for most at present.
     pub fn hot_products(&self) -> Vec<ProductId> {
         self.inner.products.hot_keys().into_iter().map(|key| key.0).collect()
+    }
+
+    /// The HTTP caches in front.
+    pub fn edge(&self) -> &Purger {
+        &self.inner.announcer.edge
     }
 
     /// What the caches of this process have in common.

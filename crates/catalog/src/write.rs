@@ -1,6 +1,7 @@
 //! Writing: the caches are told before and after, and lists and searches are renewed.
 
 use cartwright_domain::{Category, NewProduct, Product, ProductChange, ProductId};
+use cartwright_edge::SurrogateKey;
 use cartwright_layered::{Tag, Target};
 use cartwright_storage::{
     Changed, Created, Deleted, IdempotencyClaim, Imported, ImportedProduct, ReadFrom, fold_imported,
@@ -9,6 +10,7 @@ use cartwright_storage::{
 use crate::{
     CatalogError, CatalogService, Edit, Fault,
     kinds::{InventoryKey, ProductKey, everything, of_category},
+    surrogate,
 };
 
 /// How often a product is looked at again because somebody else changed it at the same time.
@@ -28,6 +30,24 @@ pub enum EditError {
 impl From<cartwright_storage::StorageError> for EditError {
     fn from(error: cartwright_storage::StorageError) -> Self {
         Self::Catalog(error.into())
+    }
+}
+
+/// What a write is about to change.
+pub(crate) struct Touched {
+    targets: Vec<Target>,
+    /// What is to be dropped at the edge.
+    keys: Vec<SurrogateKey>,
+}
+
+impl Touched {
+    fn products<'a>(ids: impl IntoIterator<Item = &'a ProductId> + Clone) -> Self {
+        Self { targets: targets(ids.clone()), keys: ids.into_iter().map(surrogate::of_product).collect() }
+    }
+
+    /// Something that is in no cache in front.
+    pub(crate) fn behind(target: Target) -> Self {
+        Self { targets: vec![target], keys: Vec::new() }
     }
 }
 
@@ -55,7 +75,7 @@ impl CatalogService {
         // Whoever looked for it before it was there remembers that it was not. A number that the store gives out may
         // have been asked for as well; that is forgotten within seconds.
         let known = new.id.clone();
-        self.write(targets(&known), async move |service| {
+        self.write(Touched::products(&known), async move |service| {
             let (store, now) = (&service.inner.store, service.inner.clock.now());
             let created = store.create_product(&new, claim.as_ref(), now).await?;
             let listed = match &created {
@@ -79,7 +99,7 @@ impl CatalogService {
         change: ProductChange,
         expected: Vec<u64>,
     ) -> Result<Changed, CatalogError> {
-        self.write(targets([&id]), async move |service| {
+        self.write(Touched::products([&id]), async move |service| {
             let (store, now) = (&service.inner.store, service.inner.clock.now());
             let changed = store.change_product(&id, &change, &expected, now).await?;
             let listed = match &changed {
@@ -123,7 +143,7 @@ impl CatalogService {
     /// # Errors
     /// [`CatalogError`] when it could not be written.
     pub async fn delete(&self, id: ProductId, expected: Vec<u64>) -> Result<Deleted, CatalogError> {
-        self.write(targets([&id]), async move |service| {
+        self.write(Touched::products([&id]), async move |service| {
             let (store, now) = (&service.inner.store, service.inner.clock.now());
             let deleted = store.delete_product(&id, &expected, now).await?;
             let listed = match &deleted {
@@ -143,8 +163,8 @@ impl CatalogService {
     /// # Errors
     /// [`CatalogError`]: then a part may have been written. Writing all again does no harm.
     pub async fn import(&self, products: Vec<ImportedProduct>) -> Result<Imported, CatalogError> {
-        let targets = targets(products.iter().map(|product| &product.id));
-        self.write(targets, async move |service| {
+        let touched = Touched::products(products.iter().map(|product| &product.id));
+        self.write(touched, async move |service| {
             let (store, now) = (&service.inner.store, service.inner.clock.now());
             let ids: Vec<ProductId> = products.iter().map(|product| product.id.clone()).collect();
             // Where they were listed before is known only now.
@@ -181,7 +201,7 @@ impl CatalogService {
     /// In a task of its own: what was begun is finished, also when the caller goes away.
     pub(crate) async fn write<T: Send + 'static, F>(
         &self,
-        targets: Vec<Target>,
+        touched: Touched,
         work: impl FnOnce(Self) -> F + Send + 'static,
     ) -> Result<T, CatalogError>
     where
@@ -190,9 +210,9 @@ impl CatalogService {
         let service = self.clone();
         let written = tokio::spawn(async move {
             let announcer = service.inner.announcer.clone();
-            let change = announcer.announce(&targets).await?;
+            let change = announcer.announce(&touched.targets).await?;
             let written = work(service.clone()).await;
-            announcer.declare(change).await;
+            announcer.declare(change, touched.keys).await;
             let (written, listed) = written?;
             if !listed.is_empty() {
                 service.inner.bumper.bump(listed);

@@ -4,8 +4,10 @@ use actix_web::{
     App, Error,
     body::BoxBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    http::header::HeaderValue,
     web,
 };
+use bytes::Bytes;
 use cartwright_cart::CartService;
 use cartwright_catalog::CatalogService;
 use cartwright_domain::Currency;
@@ -21,6 +23,8 @@ pub struct HttpSettings {
     pub cors_origins: Vec<String>,
     /// Currency of a price that comes without one.
     pub default_currency: Currency,
+    /// What the HTTP cache in front is told of answers that it is told the changes of.
+    pub edge: EdgeControl,
     /// Version of the server, shown by the health routes and in the OpenAPI document.
     pub version: &'static str,
 }
@@ -31,10 +35,33 @@ impl Default for HttpSettings {
             body_limit: 256 * 1024,
             cors_origins: Vec::new(),
             default_currency: Currency::USD,
+            edge: EdgeControl::default(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }
 }
+
+/// `Cache-Control` of answers whose changes the edge is told.
+#[derive(Debug, Clone)]
+pub struct EdgeControl(pub(crate) HeaderValue);
+
+impl EdgeControl {
+    /// There is an edge, and it is told: it keeps an answer for so many seconds at most. Browsers are not told, and keep
+    /// it for five.
+    pub fn keeps(seconds: u32) -> Self {
+        let text = format!("public, max-age=5, s-maxage={seconds}, stale-while-revalidate=10");
+        Self(HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(FIVE_SECONDS))
+    }
+}
+
+impl Default for EdgeControl {
+    /// There is no edge that is told: whoever keeps an answer on the way does so for five seconds.
+    fn default() -> Self {
+        Self(FIVE_SECONDS)
+    }
+}
+
+const FIVE_SECONDS: HeaderValue = HeaderValue::from_static("public, max-age=5");
 
 /// What the handlers share. A clone shares everything.
 #[derive(Clone)]

@@ -22,4 +22,6 @@ mod render;
 mod routes;
 mod wire;
 
-pub use app::{AppState, HttpSettings, addresses, configure, create_app, describe_metrics, openapi};
+pub use app::{
+    AppState, EdgeControl, HttpSettings, addresses, configure, create_app, describe_metrics, openapi,
+};

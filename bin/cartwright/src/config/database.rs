@@ -11,6 +11,9 @@ use super::SecretUrl;
 pub(crate) struct Database {
     /// `sqlite://path` or `postgres://user:password@host:port/database`; the scheme picks the store.
     pub(crate) url: SecretUrl,
+    /// Streaming replicas of the PostgreSQL server, likewise: reads of the catalogue that miss the caches go to them in
+    /// turn, when they have come far enough, and else to the primary.
+    pub(crate) replica_urls: Vec<SecretUrl>,
     /// PostgreSQL connections of this process, and reading connections to a SQLite file. Too high: PostgreSQL runs out
     /// of `max_connections`, or of memory. Too low: requests wait for a connection, and fail after three seconds.
     pub(crate) pool_size: u32,
@@ -32,6 +35,7 @@ impl Default for Database {
     fn default() -> Self {
         Self {
             url: SecretUrl::new("sqlite://data/cartwright.sqlite3"),
+            replica_urls: Vec::new(),
             pool_size: 10,
             migrate_on_start: true,
         }
@@ -57,7 +61,13 @@ impl Database {
     }
 
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        self.kind()?;
+        let kind = self.kind()?;
+        let postgres = |url: &SecretUrl| matches!(url.scheme(), "postgres" | "postgresql");
+        ensure!(
+            self.replica_urls.is_empty()
+                || kind == StoreKind::Postgres && self.replica_urls.iter().all(postgres),
+            "configuration key `database.replica_urls`: each begins with postgres://, and so does `database.url`"
+        );
         ensure!(
             (1..=1000).contains(&self.pool_size),
             "configuration key `database.pool_size`: it is from 1 to 1000"

@@ -6,6 +6,7 @@ mod cache;
 mod carts;
 mod catalog;
 mod database;
+mod edge;
 mod secret;
 mod server;
 
@@ -24,6 +25,7 @@ pub(crate) use self::{
     carts::Carts,
     catalog::Catalog,
     database::{Database, StoreKind},
+    edge::Edge,
     secret::SecretUrl,
     server::{LogFormat, Server, half_the_cores},
 };
@@ -39,10 +41,11 @@ pub(crate) struct Settings {
     pub(crate) cache: Cache,
     pub(crate) carts: Carts,
     pub(crate) catalog: Catalog,
+    pub(crate) edge: Edge,
     pub(crate) auth: Auth,
 }
 
-const SECTIONS: [&str; 6] = ["server", "database", "cache", "carts", "catalog", "auth"];
+const SECTIONS: [&str; 7] = ["server", "database", "cache", "carts", "catalog", "edge", "auth"];
 
 impl Settings {
     /// Reads the configuration. `file`: instead of `cartwright.toml`; it must then exist.
@@ -75,6 +78,7 @@ impl Settings {
             cache: section(&map, "cache")?,
             carts: section(&map, "carts")?,
             catalog: section(&map, "catalog")?,
+            edge: section(&map, "edge")?,
             auth: section(&map, "auth")?,
         };
         settings.check()?;
@@ -88,6 +92,7 @@ impl Settings {
         self.cache.check()?;
         self.carts.check()?;
         self.catalog.check()?;
+        self.edge.check()?;
         self.auth.check(&self.server)
     }
 
@@ -122,7 +127,9 @@ fn prefixed(environment: HashMap<String, String>) -> Environment {
         .separator("__")
         .try_parsing(true)
         .list_separator(",")
+        .with_list_parse_key("database.replica_urls")
         .with_list_parse_key("cache.redis_replica_urls")
+        .with_list_parse_key("edge.varnish_urls")
         .with_list_parse_key("server.cors_origins")
         .ignore_empty(true)
         .source(Some(environment))
@@ -141,13 +148,14 @@ impl Source for WellKnown {
         let mut sections: HashMap<&str, Map<String, Value>> = HashMap::new();
         for (variable, section, key) in [
             ("DATABASE_URL", "database", "url"),
+            ("DATABASE_REPLICA_URLS", "database", "replica_urls"),
             ("REDIS_URL", "cache", "redis_url"),
             ("REDIS_REPLICA_URLS", "cache", "redis_replica_urls"),
             ("CACHE_TTL", "cache", "ttl_seconds"),
         ] {
             let Some(text) = self.0.get(variable).filter(|text| !text.trim().is_empty()) else { continue };
             let origin = Some(variable.to_owned());
-            let value = if key == "redis_replica_urls" {
+            let value = if key.ends_with("replica_urls") {
                 let urls = text.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
                 Value::new(origin.as_ref(), urls.collect::<Vec<String>>())
             } else {
@@ -188,12 +196,14 @@ mod tests {
     fn the_well_known_variables_are_read() {
         let settings = load(&[
             ("DATABASE_URL", "postgres://u:secret@h/d"),
+            ("DATABASE_REPLICA_URLS", "postgres://u:secret@r1/d,postgres://u:secret@r2/d"),
             ("REDIS_URL", "redis://h:1"),
             ("REDIS_REPLICA_URLS", "redis://h:2, redis://h:3"),
             ("CACHE_TTL", "60"),
         ])
         .unwrap();
         assert_eq!(settings.database.kind().unwrap(), StoreKind::Postgres);
+        assert_eq!(settings.database.replica_urls.len(), 2);
         assert_eq!(settings.cache.redis_replica_urls.len(), 2);
         assert_eq!(settings.cache.ttl_seconds, 60);
         assert!(!settings.allow_unlisted().unwrap());
@@ -226,6 +236,13 @@ mod tests {
             (&[("CACHE_TTL", "-5")], "cache.ttl_seconds"),
             (&[("CARTWRIGHT__CACHE__CARTS", "maybe")], "cache.carts"),
             (&[("DATABASE_URL", "mysql://u:secret@h/d")], "database.url"),
+            (&[("DATABASE_REPLICA_URLS", "postgres://u:secret@h/d")], "database.replica_urls"),
+            (
+                &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_REPLICA_URLS", "sqlite://u:secret@h/d")],
+                "database.replica_urls",
+            ),
+            (&[("CARTWRIGHT__EDGE__VARNISH_URLS", "https://u:secret@h")], "edge.varnish_urls"),
+            (&[("CARTWRIGHT__EDGE__KEEP_SECONDS", "0")], "edge.keep_seconds"),
             (&[("REDIS_URL", "http://u:secret@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
             (&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000")], "auth.force"),
@@ -267,6 +284,8 @@ mod tests {
             ("database", include_str!("database.rs")),
             ("cache", include_str!("cache.rs")),
             ("carts", include_str!("carts.rs")),
+            ("catalog", include_str!("catalog.rs")),
+            ("edge", include_str!("edge.rs")),
             ("auth", include_str!("auth.rs")),
         ] {
             for field in

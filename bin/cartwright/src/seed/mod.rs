@@ -19,7 +19,7 @@ use crate::{
     config::Settings,
     out,
     progress::Progress,
-    wiring::{AnyStore, start_carts, start_catalog},
+    wiring::{AnyStore, settle, start_carts, start_catalog},
 };
 
 /// Products in one statement.
@@ -60,7 +60,7 @@ async fn fill(
     started: &crate::wiring::Started,
 ) -> anyhow::Result<(u64, u64)> {
     // Through the service: servers that run learn of what changes.
-    let catalog = start_catalog(settings, store, started);
+    let catalog = start_catalog(settings, store, started).await?;
     let progress = Progress::new("products", options.products);
     for first in (1..=options.products).step_by(PRODUCTS as usize) {
         let last = options.products.min(first + PRODUCTS - 1);
@@ -70,7 +70,7 @@ async fn fill(
     }
     progress.end();
     put_orders(&store.shop(), options).await?;
-    catalog.settle().await;
+    settle(&catalog).await;
     carts::fill(&started.carts, options).await
 }
 

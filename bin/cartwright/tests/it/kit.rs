@@ -8,6 +8,10 @@ use std::{
 
 use cartwright_testkit::{ServerProcess, ports};
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::client::Client;
 
@@ -105,4 +109,32 @@ pub(crate) async fn exact_sum(nodes: &[&Node], product: impl Fn(usize) -> String
         assert_eq!(lines.len(), PRODUCTS);
         assert!(lines.iter().all(|line| line["quantity"] == CLIENTS * ADDS / PRODUCTS), "{cart}");
     }
+}
+
+/// What came back, with its headers.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: Value,
+}
+
+impl Shown {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let mut headers = self.head.lines().filter_map(|line| line.split_once(": "));
+        headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+}
+
+/// A read over a connection of its own.
+pub(crate) async fn show(url: &str, path: &str) -> Shown {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Shown { status, head: head.to_owned(), body: serde_json::from_str(body).unwrap_or_default() }
 }

@@ -12,4 +12,5 @@ mod client;
 mod commands;
 mod kit;
 mod nodes;
+mod products;
 mod serve;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cartwright_catalog::{CatalogService, CatalogSettings, Parts, Shared};
 use cartwright_domain::{ManualClock, ProductId};
+use cartwright_edge::Purger;
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 use chrono::{DateTime, TimeDelta};
 use tempfile::TempDir;
@@ -55,6 +56,7 @@ async fn a_document_is_kept_for_a_day() {
         CatalogService::start(Parts {
             store: Arc::clone(&store) as _,
             shared: Shared::Alone,
+            edge: Purger::nobody(),
             clock: Arc::clone(&clock) as _,
             settings: CatalogSettings::default(),
         })

@@ -12,6 +12,7 @@ use cartwright_domain::{
     Category, Currency, Money, NewProduct, ProductChange, ProductDetails, ProductId, ProductName, Stock,
     SystemClock,
 };
+use cartwright_edge::Purger;
 use cartwright_storage::{Changed, Created, ShopStore};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
@@ -53,6 +54,7 @@ pub(crate) fn start(store: Arc<dyn ShopStore>, shared: Shared) -> CatalogService
     CatalogService::start(Parts {
         store,
         shared,
+        edge: Purger::nobody(),
         clock: Arc::new(SystemClock),
         settings: CatalogSettings::default(),
     })

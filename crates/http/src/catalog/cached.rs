@@ -33,13 +33,14 @@ pub(crate) async fn cached(request: HttpRequest, state: Data<AppState>) -> Resul
     };
     let (Some(product), served) = Served::take(found) else { return Err(Problem::NoProduct) };
     let version = product.summary.version;
+    let keep = Keep::Told(&state.settings.edge);
     let mut response = if not_modified(&request, version) {
-        edge::answer(StatusCode::NOT_MODIFIED, Bytes::new(), &served, &Keep::Told)
+        edge::answer(StatusCode::NOT_MODIFIED, Bytes::new(), &served, &keep)
     } else {
-        edge::answer(StatusCode::OK, product.body, &served, &Keep::Told)
+        edge::answer(StatusCode::OK, product.body, &served, &keep)
     };
     response.headers_mut().insert(ETAG, etag(version));
-    edge::tag_product(&mut response, &id, product.summary.category.as_ref());
+    edge::tag_product(&mut response, &id);
     Ok(response)
 }
 

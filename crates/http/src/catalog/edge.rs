@@ -1,7 +1,6 @@
 //! What caches between us and shoppers are told. They are purged by key; browsers cannot be, so they keep little.
 
 use std::{
-    fmt::Write as _,
     hash::{DefaultHasher, Hasher},
     time::Duration,
 };
@@ -15,23 +14,24 @@ use actix_web::{
     },
 };
 use bytes::Bytes;
-use cartwright_domain::{Category, ProductId};
+use cartwright_domain::ProductId;
+use cartwright_edge::{SurrogateKey, surrogate_keys};
 use cartwright_layered::{Answer, Layer};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
+    EdgeControl,
     answer::{JSON, X_CACHE},
     headers::not_modified,
     problem::Problem,
 };
 
-const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
+const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key"); // in small letters, as here
 const X_CACHE_STATUS: HeaderName = HeaderName::from_static("x-cache-status");
 
 /// How long others may keep an answer.
-pub(super) enum Keep {
-    /// Our caches are told when it changes. It is as of now, however long ago it was loaded.
-    Told,
+pub(super) enum Keep<'a> {
+    /// The edge is told when it changes. It is as of now, however long ago it was loaded.
+    Told(&'a EdgeControl),
     /// It runs out, so many seconds after it was loaded.
     Minute,
     TenMinutes,
@@ -39,10 +39,10 @@ pub(super) enum Keep {
     Private,
 }
 
-impl Keep {
+impl Keep<'_> {
     fn cache_control(&self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Told => "public, max-age=5, s-maxage=60, stale-while-revalidate=10",
+            Self::Told(control) => return control.0.clone(),
             Self::Minute => "public, max-age=60, s-maxage=60, stale-while-revalidate=60",
             Self::TenMinutes => "public, max-age=600, s-maxage=600, stale-while-revalidate=60",
             Self::Private => "private, no-cache",
@@ -71,7 +71,7 @@ impl Served {
 }
 
 /// The answer to a read of the caches. `body`: empty for who has it already.
-pub(super) fn answer(status: StatusCode, body: Bytes, served: &Served, keep: &Keep) -> HttpResponse {
+pub(super) fn answer(status: StatusCode, body: Bytes, served: &Served, keep: &Keep<'_>) -> HttpResponse {
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
     let headers = response.headers_mut();
     if status != StatusCode::NOT_MODIFIED {
@@ -87,7 +87,7 @@ pub(super) fn answer(status: StatusCode, body: Bytes, served: &Served, keep: &Ke
         headers.insert(VARY, ENCODING);
     }
     // Downstream, an age counts against the time that an answer may be kept.
-    let current = matches!(keep, Keep::Told) && !served.stale;
+    let current = matches!(keep, Keep::Told(_)) && !served.stale;
     headers.insert(AGE, if current { NO_AGE } else { HeaderValue::from(served.age.as_secs()) });
     response
 }
@@ -96,7 +96,7 @@ pub(super) fn answer(status: StatusCode, body: Bytes, served: &Served, keep: &Ke
 pub(super) fn document(
     request: &HttpRequest,
     (body, served): (Option<Bytes>, Served),
-    keep: &Keep,
+    keep: &Keep<'_>,
     keys: HeaderValue,
 ) -> Result<HttpResponse, Problem> {
     let body = body.ok_or(Problem::NoProduct)?;
@@ -115,31 +115,15 @@ pub(super) fn document(
     Ok(response)
 }
 
-/// The keys of a product's answer.
-pub(super) fn tag_product(response: &mut HttpResponse, id: &ProductId, category: Option<&Category>) {
-    let mut keys = String::with_capacity(64);
-    keys.push_str("product:");
-    keys.push_str(id.as_str());
-    if let Some(category) = category {
-        keys.push(' ');
-        write_category(&mut keys, category);
-    }
-    response.headers_mut().insert(SURROGATE_KEY, text(keys));
+/// The key of a product's answer.
+pub(super) fn tag_product(response: &mut HttpResponse, id: &ProductId) {
+    let key = cartwright_catalog::surrogate::of_product(id);
+    response.headers_mut().insert(SURROGATE_KEY, text(key.as_str().to_owned()));
 }
 
-/// The keys of a list: of all products, or of a category's.
-pub(super) fn list_keys(kind: &'static str, category: Option<&Category>) -> HeaderValue {
-    let Some(category) = category else { return HeaderValue::from_static(kind) };
-    let mut keys = format!("{kind} ");
-    write_category(&mut keys, category);
-    text(keys)
-}
-
-/// Keys are separated by spaces, and are ASCII: what else a category has is percent-encoded, as in an address.
-const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-fn write_category(keys: &mut String, category: &Category) {
-    let _ = write!(keys, "category:{}", utf8_percent_encode(category.as_str(), KEY));
+/// The keys of an answer.
+pub(super) fn keys<const N: usize>(keys: &[SurrogateKey; N]) -> HeaderValue {
+    text(surrogate_keys(keys))
 }
 
 pub(super) fn text(text: String) -> HeaderValue {
@@ -158,23 +142,17 @@ mod tests {
     #[test]
     fn what_is_stale_says_so_and_is_not_kept_by_others() {
         let served = |stale| Served { layer: Layer::Memory, age: Duration::from_millis(301_900), stale };
-        let stale = answer(StatusCode::OK, Bytes::new(), &served(true), &Keep::Told);
+        let control = EdgeControl::keeps(300);
+        let stale = answer(StatusCode::OK, Bytes::new(), &served(true), &Keep::Told(&control));
         assert_eq!(header(&stale, "x-cache"), "l1");
         assert_eq!(header(&stale, "x-cache-status"), "stale");
         assert_eq!(header(&stale, "age"), "301");
         assert_eq!(header(&stale, "cache-control"), "public, max-age=1, s-maxage=1");
-        let fresh = answer(StatusCode::OK, Bytes::new(), &served(false), &Keep::Told);
+        let fresh = answer(StatusCode::OK, Bytes::new(), &served(false), &Keep::Told(&control));
         assert_eq!((header(&fresh, "x-cache-status"), header(&fresh, "age")), (String::new(), "0".into()));
         let timed = answer(StatusCode::OK, Bytes::new(), &served(false), &Keep::TenMinutes);
         assert_eq!(header(&timed, "age"), "301", "of the ten minutes, five are over");
         let private = answer(StatusCode::OK, Bytes::new(), &served(true), &Keep::Private);
         assert_eq!(header(&private, "cache-control"), "private, no-cache");
-    }
-
-    #[test]
-    fn keys_have_no_spaces_of_their_own() {
-        let category = Category::new("Möbel & 50%, a/b").unwrap();
-        let keys = list_keys("catalog", Some(&category));
-        assert_eq!(keys, "catalog category:M%C3%B6bel%20%26%2050%25%2C%20a%2Fb");
     }
 }

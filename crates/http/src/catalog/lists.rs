@@ -1,13 +1,14 @@
 //! Lists of products, and categories.
 
 use actix_web::{HttpRequest, web::Data};
+use cartwright_catalog::surrogate::of_list;
 use cartwright_domain::{
     Category, Cursor, CursorError, ListQuery, Page, PageError, PageSize, Paging, ProductSort,
 };
 use percent_encoding::percent_decode_str;
 
 use super::{
-    edge::{Keep, Served, document, list_keys},
+    edge::{Keep, Served, document, keys},
     wire,
 };
 use crate::{AppState, answer::Answer, problem::Problem, query::Query};
@@ -42,7 +43,7 @@ pub(crate) async fn list(request: HttpRequest, state: Data<AppState>) -> Answer 
     responses((status = 200, description = "Categories", body = wire::Categories)))]
 pub(crate) async fn categories(request: HttpRequest, state: Data<AppState>) -> Answer {
     let found = Served::take(state.catalog.categories().await?);
-    document(&request, found, &Keep::Told, list_keys("catalog", None))
+    document(&request, found, &Keep::Told(&state.settings.edge), keys(&[of_list(None)]))
 }
 
 /// Products of a category
@@ -60,9 +61,9 @@ pub(crate) async fn of_category(request: HttpRequest, state: Data<AppState>) -> 
 }
 
 async fn answer_list(request: &HttpRequest, state: &AppState, wanted: ListQuery) -> Answer {
-    let keys = list_keys("catalog", wanted.category.as_ref());
+    let keys = keys(&[of_list(wanted.category.as_ref())]);
     let found = Served::take(state.catalog.list(wanted).await?);
-    document(request, found, &Keep::Told, keys)
+    document(request, found, &Keep::Told(&state.settings.edge), keys)
 }
 
 /// The category in the path, as it was sent: the router leaves some characters encoded.

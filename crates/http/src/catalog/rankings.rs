@@ -2,12 +2,13 @@
 
 use actix_web::{HttpRequest, http::header::HeaderValue, web::Data};
 use bytes::Bytes;
-use cartwright_catalog::Ranking;
+use cartwright_catalog::{Ranking, surrogate::of_product};
 use cartwright_domain::TopWindow;
+use cartwright_edge::SurrogateKey;
 use cartwright_layered::Answer as Cached;
 
 use super::{
-    edge::{Keep, Served, document, text},
+    edge::{Keep, Served, document, keys},
     wire,
 };
 use crate::{
@@ -56,7 +57,7 @@ pub(crate) async fn top(request: HttpRequest, state: Data<AppState>) -> Answer {
 pub(crate) async fn related(request: HttpRequest, state: Data<AppState>) -> Answer {
     let (id, limit) = (product(&request)?, limit(&request)?);
     let found = state.catalog.related(&id, limit).await?;
-    let keys = text(format!("related product:{id}"));
+    let keys = keys(&[SurrogateKey::new("related"), of_product(&id)]);
     document(&request, bodies(found), &Keep::TenMinutes, keys)
 }
 

@@ -1,12 +1,14 @@
 //! Searches.
 
 use actix_web::{HttpRequest, web::Data};
+use cartwright_catalog::surrogate::of_list;
 use cartwright_domain::{
     Currency, Money, MoneyError, PriceRange, PriceRangeError, SearchQuery, SearchSort, SearchText,
 };
+use cartwright_edge::SurrogateKey;
 
 use super::{
-    edge::{Keep, Served, document, list_keys},
+    edge::{Keep, Served, document, keys},
     lists::{category, page},
     wire,
 };
@@ -28,9 +30,9 @@ const SORTS: [(&str, SearchSort); 4] = [
     responses((status = 200, description = "What was found", body = wire::Found)))]
 pub(crate) async fn search(request: HttpRequest, state: Data<AppState>) -> Answer {
     let wanted = search_query(Query::of(&request)?, state.settings.default_currency)?;
-    let keys = list_keys("catalog search", wanted.category.as_ref());
+    let keys = keys(&[of_list(wanted.category.as_ref()), SurrogateKey::new("search")]);
     let found = Served::take(state.catalog.search(wanted).await?);
-    document(&request, found, &Keep::Told, keys)
+    document(&request, found, &Keep::Told(&state.settings.edge), keys)
 }
 
 fn search_query(mut query: Query, default: Currency) -> Result<SearchQuery, Problem> {

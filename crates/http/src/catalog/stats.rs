@@ -29,6 +29,38 @@ pub(crate) struct CacheStats {
     hot_products: Vec<String>,
     /// By kind of data.
     kinds: BTreeMap<&'static str, KindStats>,
+    /// The HTTP caches in front that are told of changes.
+    edges: Vec<EdgeStats>,
+}
+
+/// What became of the changes that an HTTP cache in front was to be told of.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EdgeStats {
+    /// Its address or id.
+    #[schema(example = "http://varnish-1:6081")]
+    edge: String,
+    /// Whether it did what it was told last.
+    #[schema(example = true)]
+    answers: bool,
+    /// Keys that it has dropped answers of.
+    #[schema(example = 240)]
+    purged: u64,
+    /// Times that it was not told: it is tried again.
+    #[schema(example = 0)]
+    failed: u64,
+    /// Keys that wait.
+    #[schema(example = 0)]
+    pending: usize,
+    /// For how long the oldest of them has been waiting: so old its answers may be.
+    #[schema(example = 0.0)]
+    lag_ms: f64,
+}
+
+impl From<cartwright_edge::Figures> for EdgeStats {
+    fn from(figures: cartwright_edge::Figures) -> Self {
+        let cartwright_edge::Figures { edge, purged, failed, pending, lag, answers, .. } = figures;
+        Self { edge, answers, purged, failed, pending, lag_ms: lag.as_secs_f64() * 1000.0 }
+    }
 }
 
 /// What happened in the cache of one kind of data.
@@ -73,6 +105,7 @@ pub(crate) async fn cache_stats(state: Data<AppState>) -> HttpResponse {
         invalidation_lag_ms: node.invalidation_lag().map(|lag| lag.as_secs_f64() * 1000.0),
         hot_products: catalog.hot_products().iter().map(ProductId::to_string).collect(),
         kinds: catalog.figures().into_iter().map(|(kind, figures)| (kind, figures.into())).collect(),
+        edges: catalog.edge().figures().into_iter().map(EdgeStats::from).collect(),
     };
     HttpResponse::build(StatusCode::OK).insert_header((CACHE_CONTROL, "no-store")).json(stats)
 }
@@ -81,12 +114,24 @@ const ANSWERS: &str = "cartwright_cache_answers_total";
 const EVENTS: &str = "cartwright_cache_events_total";
 const LAG: &str = "cartwright_cache_invalidation_lag_seconds";
 const HEARS: &str = "cartwright_cache_hears";
+const PURGED: &str = "cartwright_edge_purged_total";
+const NOT_TOLD: &str = "cartwright_edge_failures_total";
+const PENDING: &str = "cartwright_edge_pending";
+const EDGE_LAG: &str = "cartwright_edge_lag_seconds";
 
 pub(crate) fn describe() {
     metrics::describe_counter!(ANSWERS, "Answers of the catalogue's caches, by kind of data and layer");
     metrics::describe_counter!(EVENTS, "What else happened in the catalogue's caches, by kind of data");
     metrics::describe_gauge!(LAG, metrics::Unit::Seconds, "Time of an invalidation from node to node");
     metrics::describe_gauge!(HEARS, "1 while this node hears what other nodes change");
+    metrics::describe_counter!(PURGED, "Keys that an HTTP cache in front has dropped answers of");
+    metrics::describe_counter!(NOT_TOLD, "Times that an HTTP cache in front was not told: tried again");
+    metrics::describe_gauge!(PENDING, "Keys that wait until an HTTP cache in front is told");
+    metrics::describe_gauge!(
+        EDGE_LAG,
+        metrics::Unit::Seconds,
+        "For how long the oldest of them has been waiting"
+    );
 }
 
 /// Hands the figures to the recorder: the caches count by themselves.
@@ -105,6 +150,13 @@ pub(crate) fn record(catalog: &CatalogService) {
     metrics::gauge!(HEARS).set(f64::from(u8::from(node.hears())));
     if let Some(lag) = node.invalidation_lag() {
         metrics::gauge!(LAG).set(lag);
+    }
+    for figures in catalog.edge().figures() {
+        let edge = figures.edge;
+        metrics::counter!(PURGED, "edge" => edge.clone()).absolute(figures.purged);
+        metrics::counter!(NOT_TOLD, "edge" => edge.clone()).absolute(figures.failed);
+        metrics::gauge!(PENDING, "edge" => edge.clone()).set(figures.pending as f64);
+        metrics::gauge!(EDGE_LAG, "edge" => edge).set(figures.lag);
     }
 }
 

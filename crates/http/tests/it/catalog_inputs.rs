@@ -173,8 +173,7 @@ async fn hostile_text_comes_back_as_it_went_in() {
             assert_eq!(product[field], text);
         }
         assert_eq!(product["attributes"][text][0], text);
-        assert!(shown.header("surrogate-key").starts_with(&format!("product:{n} category:")), "{shown:?}");
-        assert_eq!(shown.header("surrogate-key").split(' ').count(), 2);
+        assert_eq!(shown.header("surrogate-key"), format!("product:{n}"));
 
         let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let listed = shop.get(&format!("/api/v1/categories/{encoded}/products")).await.json();

@@ -21,6 +21,7 @@ use cartwright_catalog::{CatalogService, CatalogSettings, Parts, Shared};
 use cartwright_domain::{
     Clock, Currency, Money, OwnerId, ProductDetails, ProductId, ProductName, Quantity, Stock, SystemClock,
 };
+use cartwright_edge::Purger;
 use cartwright_http::{AppState, HttpSettings};
 use cartwright_storage::{CatalogStore, ImportedProduct, PastLine, PastOrder, StatisticsStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
@@ -152,6 +153,7 @@ async fn start(path: &std::path::Path) -> (Arc<SqliteStore>, CartService, Catalo
     let catalog = CatalogService::start(Parts {
         store: Arc::clone(&store) as _,
         shared: Shared::Alone,
+        edge: Purger::nobody(),
         clock: Arc::new(SystemClock),
         // What is loaded ahead would make some answers come from another layer than others.
         settings: CatalogSettings { prefetch_related: false, ..CatalogSettings::default() },

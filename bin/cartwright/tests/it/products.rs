@@ -1,0 +1,148 @@
+//! The catalogue: files that are imported, an edge in front, replicas behind.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use cartwright_testkit::{Postgres, RedisTopology, Varnish, eventually};
+
+use crate::kit::{Node, expect, run, show, text};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is shipped, before this node.
+fn varnish(node: &Node) -> Varnish {
+    let shipped = include_str!("../../../../deploy/varnish/default.vcl");
+    let port = node.url.rsplit(':').next().unwrap();
+    Varnish::start(&shipped.replace(".port = \"8000\"", &format!(".port = \"{port}\""))).unwrap()
+}
+
+fn import(folder: &Path, file: &str, more: &[&str]) -> (Option<i32>, String) {
+    let output = run(folder, &[&["import", file], more].concat(), &[]);
+    (output.status.code(), text(&output))
+}
+
+#[test]
+fn a_file_is_imported_and_its_bad_rows_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put("products.csv", "id,name,price,stock\n1,Tea,3.50,10\n2,,4,1\n3,Mug,7,x\n");
+    let (code, said) = import(folder.path(), "products.csv", &["--dry-run"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("dry run") && said.contains("3 rows: 1 created"), "{said}");
+    let (code, said) = import(folder.path(), "products.csv", &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("3 rows: 1 created, 0 changed, 0 unchanged, 2 rejected"), "{said}");
+    assert!(said.contains("line 3: /name missing") && said.contains("line 4: /stock"), "{said}");
+
+    put(
+        "products.txt",
+        "{\"id\":1,\"name\":\"Tea\",\"price\":3.5,\"stock\":10}\n{\"id\":2,\"name\":\"Cup\",\"price\":1}\n",
+    );
+    let (code, said) = import(folder.path(), "products.txt", &[]);
+    assert!(code != Some(0) && said.contains("--format"), "{said}");
+    let (code, said) = import(folder.path(), "products.txt", &["--format", "ndjson"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("2 rows: 1 created, 0 changed, 1 unchanged, 0 rejected"), "{said}");
+
+    put("none.csv", "name\nTea\n");
+    for file in ["none.csv", "nowhere.csv"] {
+        let (code, said) = import(folder.path(), file, &[]);
+        assert!(code != Some(0) && !said.contains("panicked"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn varnish_answers_the_second_read_and_is_purged_by_whichever_node_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = Postgres::shared().fresh_database().await;
+    let redis = RedisTopology::start(0).unwrap();
+    let redis = redis.primary.url();
+    let shop = [("DATABASE_URL", url.as_str()), ("REDIS_URL", redis.as_str())];
+    // The port of a Varnish is known when it runs, and it needs that of a node: the writer is another one.
+    let reader = Node::start(folder.path(), &shop);
+    let varnish = varnish(&reader);
+    let edge = format!("http://127.0.0.1:{}", varnish.port());
+    let told = [shop.as_slice(), &[("CARTWRIGHT__EDGE__VARNISH_URLS", edge.as_str())]].concat();
+    let writer = Node::start(folder.path(), &told);
+    let mut client = writer.client().await;
+    let tea = r#"{"id": "tea", "name": "Tea", "price": 1, "category": "Hot drinks", "stock": 5}"#;
+    expect(&mut client, 201, "POST", "/api/v1/products", tea).await;
+
+    let product = "/api/v1/products/tea/cached";
+    let lists = ["/api/v1/categories/Hot%20drinks/products", "/api/v1/products", "/api/v1/search?q=tea"];
+    let price = async |path: &str| {
+        let shown = show(&edge, path).await;
+        assert_eq!(shown.status, 200, "{path}: {shown:?}");
+        assert_eq!(shown.header("surrogate-key"), "", "{shown:?}");
+        let product = if path == product { &shown.body } else { &shown.body["items"][0] };
+        (product["price"].as_f64(), shown.header("x-edge").to_owned())
+    };
+    for path in lists.into_iter().chain([product]) {
+        eventually(PATIENCE, async || price(path).await == (Some(1.0), "HIT".into())).await;
+    }
+    // Browsers and caches that nobody tells keep it for seconds; this node was not told of an edge.
+    assert_eq!(show(&reader.url, product).await.header("cache-control"), "public, max-age=5");
+    assert!(show(&writer.url, product).await.header("cache-control").contains("s-maxage=300"));
+    for new in 2..5 {
+        let patch = format!(r#"{{"price": {new}}}"#);
+        expect(&mut client, 200, "PATCH", "/api/v1/products/tea", &patch).await;
+        // Within a second, says the measurement; the patience is for busy machines.
+        for path in lists.into_iter().chain([product]) {
+            eventually(PATIENCE, async || price(path).await.0 == Some(f64::from(new))).await;
+        }
+    }
+    let stats = show(&writer.url, "/api/v1/health/cache/stats").await.body;
+    assert_eq!((&stats["edges"][0]["answers"], &stats["edges"][0]["failed"]), (&true.into(), &0.into()));
+    let metrics = client.send("GET", "/metrics", "").await.unwrap();
+    assert!(String::from_utf8(metrics.body).unwrap().contains("cartwright_edge_purged_total"));
+    writer.stop();
+    reader.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_misses_the_caches_is_read_from_a_replica_of_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let primary = Postgres::builder().start().unwrap();
+    let url = primary.fresh_database().await;
+    let replica = primary.start_replica().unwrap();
+    let database = url.rsplit('/').next().unwrap();
+    let (redis, replica_url) = (RedisTopology::start(0).unwrap(), replica.url(database));
+    let redis = redis.primary.url();
+    let node = Node::start(
+        folder.path(),
+        &[
+            ("DATABASE_URL", url.as_str()),
+            ("DATABASE_REPLICA_URLS", replica_url.as_str()),
+            ("REDIS_URL", redis.as_str()),
+        ],
+    );
+    let mut client = node.client().await;
+    let answered = async |outcome: &str| {
+        let metrics = node.client().await.send("GET", "/metrics", "").await.unwrap();
+        let line = format!("cartwright_db_replica_reads_total{{outcome=\"{outcome}\"}}");
+        String::from_utf8(metrics.body).unwrap().lines().any(|found| found.starts_with(&line))
+    };
+    expect(&mut client, 201, "POST", "/api/v1/products", r#"{"id": "tea", "name": "Tea", "price": 1}"#).await;
+    // That there is no such product has to be looked up, too, each time for another one.
+    let asked = AtomicU32::new(0);
+    let misses = async || {
+        let n = asked.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(show(&node.url, &format!("/api/v1/products/none-{n}/cached")).await.status, 404);
+    };
+    eventually(PATIENCE, async || {
+        misses().await;
+        answered("answered").await
+    })
+    .await;
+    replica.kill();
+    eventually(PATIENCE, async || {
+        misses().await;
+        answered("failed").await
+    })
+    .await;
+    assert_eq!(show(&node.url, "/api/v1/products/tea/cached").await.body["name"], "Tea");
+    node.stop();
+}
