@@ -32,15 +32,13 @@ const PRODUCTS: [(&str, &str, i64, i64, &str); 20] = [
 pub(crate) fn products() -> anyhow::Result<Vec<ImportedProduct>> {
     let product = |(id, (category, name, cents, stock, text)): (usize, (&str, &str, i64, i64, &str))| {
         let details = ProductDetails::new(ProductName::new(name)?, Money::from_minor(cents, Currency::USD)?);
-        Ok(ImportedProduct {
-            id: ProductId::new(&id.to_string())?,
-            details: ProductDetails {
-                description: Description::new(text)?,
-                stock: Stock::new(stock)?,
-                category: Some(Category::new(category)?),
-                ..details
-            },
-        })
+        let details = ProductDetails {
+            description: Description::new(text)?,
+            stock: Stock::new(stock)?,
+            category: Some(Category::new(category)?),
+            ..details
+        };
+        Ok(ImportedProduct::whole(ProductId::new(&id.to_string())?, details))
     };
     (1..).zip(PRODUCTS).map(product).collect()
 }

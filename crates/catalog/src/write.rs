@@ -1,11 +1,11 @@
 //! Writing: the caches are told before and after, and lists and searches are renewed.
 
-use std::collections::BTreeMap;
-
 use cartwright_domain::{Category, NewProduct, Product, ProductChange, ProductId};
 use cartwright_edge::SurrogateKey;
 use cartwright_layered::{Tag, Target};
-use cartwright_storage::{Changed, Created, Deleted, Imported, ImportedProduct, ReadFrom};
+use cartwright_storage::{
+    Changed, Created, Deleted, IdempotencyClaim, Imported, ImportedProduct, ReadFrom, fold_imported,
+};
 
 use crate::{
     CatalogError, CatalogService, Edit, Fault,
@@ -63,19 +63,26 @@ fn tags<'a>(categories: impl IntoIterator<Item = Option<&'a Category>>) -> Vec<T
 }
 
 impl CatalogService {
-    /// Makes a product.
+    /// Makes a product; with a claim, once however often it is called.
     ///
     /// # Errors
     /// [`CatalogError`] when it could not be written.
-    pub async fn create(&self, new: NewProduct) -> Result<Created, CatalogError> {
+    pub async fn create(
+        &self,
+        new: NewProduct,
+        claim: Option<IdempotencyClaim>,
+    ) -> Result<Created, CatalogError> {
         // Whoever looked for it before it was there remembers that it was not. A number that the store gives out may
         // have been asked for as well; that is forgotten within seconds.
         let known = new.id.clone();
         self.write(Touched::products(&known), async move |service| {
-            let created = service.inner.store.create_product(&new, service.inner.clock.now()).await?;
+            let (store, now) = (&service.inner.store, service.inner.clock.now());
+            let created = store.create_product(&new, claim.as_ref(), now).await?;
             let listed = match &created {
                 Created::Created(product) => tags([product.details.category.as_ref()]),
-                Created::Exists => Vec::new(),
+                Created::Replayed(_) | Created::Exists | Created::KeyReused | Created::KeyInFlight => {
+                    Vec::new()
+                }
             };
             Ok((created, listed))
         })
@@ -150,7 +157,8 @@ impl CatalogService {
         .await
     }
 
-    /// Writes products over those with the same id. To be called with a thousand or so at a time.
+    /// Makes and changes products, as [`CatalogStore::import_products`](cartwright_storage::CatalogStore::import_products)
+    /// does. To be called with a thousand or so at a time.
     ///
     /// # Errors
     /// [`CatalogError`]: then a part may have been written. Writing all again does no harm.
@@ -163,7 +171,7 @@ impl CatalogService {
             let before = store.products(&ids, ReadFrom::Primary).await?;
             let imported = store.import_products(&products, now).await?;
             let before = before.iter().flatten().map(|product: &Product| product.details.category.as_ref());
-            let after = products.iter().map(|product| product.details.category.as_ref());
+            let after = products.iter().filter_map(|product| product.category.as_ref().map(Option::as_ref));
             let listed = if imported == Imported::default() { Vec::new() } else { tags(before.chain(after)) };
             Ok((imported, listed))
         })
@@ -175,17 +183,16 @@ impl CatalogService {
     /// # Errors
     /// [`CatalogError`] when it could not be looked at.
     pub async fn preview_import(&self, products: &[ImportedProduct]) -> Result<Imported, CatalogError> {
-        // Of several with the same id, the last.
-        let wanted: BTreeMap<&ProductId, &ImportedProduct> =
-            products.iter().map(|product| (&product.id, product)).collect();
-        let ids: Vec<ProductId> = wanted.keys().copied().cloned().collect();
+        let folded = fold_imported(products);
+        let ids: Vec<ProductId> = folded.iter().map(|product| product.id.clone()).collect();
         let found = self.inner.store.products(&ids, ReadFrom::Primary).await?;
-        let mut imported = Imported::default();
-        for (wanted, found) in wanted.into_values().zip(found) {
+        let (mut imported, now) = (Imported::default(), self.inner.clock.now());
+        for (wanted, found) in folded.iter().zip(found) {
             match found {
                 None => imported.created += 1,
-                Some(found) if found.details != wanted.details => imported.changed += 1,
-                Some(_) => {}
+                Some(mut found) => {
+                    imported.changed += u64::from(!found.apply(&wanted.change(), now).is_empty());
+                }
             }
         }
         Ok(imported)

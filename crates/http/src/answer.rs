@@ -19,6 +19,7 @@ use crate::{
 pub(crate) type Answer = Result<HttpResponse, Problem>;
 
 pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// For those who asked only, and to be asked for again each time.
 pub(crate) const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -32,6 +33,12 @@ pub(crate) fn versioned(status: StatusCode, version: impl Into<Tag>, body: Bytes
     if status != StatusCode::NOT_MODIFIED {
         headers.insert(CONTENT_TYPE, JSON);
     }
+    response
+}
+
+/// Says that this answer was given before, to the same idempotency key.
+pub(crate) fn replayed(mut response: HttpResponse) -> HttpResponse {
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     response
 }
 

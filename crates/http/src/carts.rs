@@ -2,10 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{HeaderName, HeaderValue},
-    },
+    http::{StatusCode, header::HeaderValue},
     web::{Data, Payload},
 };
 use bytes::Bytes;
@@ -16,15 +13,13 @@ use serde_json::value::RawValue;
 
 use crate::{
     AppState,
-    answer::{Answer, X_CACHE, versioned},
+    answer::{Answer, X_CACHE, replayed, versioned},
     body::{self, Fields},
     current::shown,
     headers::{Tag, claim, classic, expected, not_modified, owner, product, query, query_flag},
     problem::Problem,
     wire,
 };
-
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Answers a read with `body`, or with 304 to who has it.
 fn answer_read(
@@ -43,11 +38,8 @@ fn answer_read(
 }
 
 fn answer_write(reply: &Reply, tag: impl Into<Tag>, body: Bytes) -> HttpResponse {
-    let mut response = versioned(StatusCode::OK, tag, body);
-    if reply.replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    }
-    response
+    let response = versioned(StatusCode::OK, tag, body);
+    if reply.replayed { replayed(response) } else { response }
 }
 
 async fn change(state: &AppState, request: CartRequest) -> Answer {
@@ -104,7 +96,7 @@ pub(crate) async fn add(request: HttpRequest, state: Data<AppState>, payload: Pa
         .as_ref()
         .map(|data| format!("{}\n{} {}", data.name, data.price.minor(), data.price.currency()));
     let what = format!("add\n{product_id}\n{}\n{}", quantity.get(), said.unwrap_or_default());
-    let claim = claim(&request, &owner, &what)?;
+    let claim = claim(&request, Some(&owner), &what)?;
     let command = Command::Add { product_id, quantity, product_data };
     change(&state, CartRequest { owner, command, expected: expected(&request)?, claim }).await
 }
@@ -177,8 +169,11 @@ async fn without_body(
     command: Command,
     what: &str,
 ) -> Answer {
-    let claim =
-        if request.method() == actix_web::http::Method::POST { claim(request, &owner, what)? } else { None };
+    let claim = if request.method() == actix_web::http::Method::POST {
+        claim(request, Some(&owner), what)?
+    } else {
+        None
+    };
     change(state, CartRequest { owner, command, expected: expected(request)?, claim }).await
 }
 
@@ -203,7 +198,7 @@ pub(crate) async fn merge(request: HttpRequest, state: Data<AppState>, payload: 
         let body = merged(&preview.document.body, &preview.report, true)?;
         return Ok(versioned(StatusCode::OK, preview.document.version, body));
     }
-    let claim = claim(&request, &owner, &format!("merge\n{from}"))?;
+    let claim = claim(&request, Some(&owner), &format!("merge\n{from}"))?;
     let command = Command::Merge { from };
     let wanted = CartRequest { owner, command, expected: expected(&request)?, claim };
     let reply = state.carts.execute(wanted).await?;

@@ -156,10 +156,11 @@ pub(crate) fn expected(request: &HttpRequest) -> Result<Vec<u64>, Problem> {
     }
 }
 
-/// The claim of a request that carries an idempotency key. `what` is the request in canonical form, without its owner.
+/// The claim of a request that carries an idempotency key. `what` is the request in canonical form, without its owner,
+/// if it has one. Who does not say who he is shares his keys with others who do not.
 pub(crate) fn claim(
     request: &HttpRequest,
-    owner: &OwnerId,
+    owner: Option<&OwnerId>,
     what: &str,
 ) -> Result<Option<IdempotencyClaim>, Problem> {
     let Some(key) = request.headers().get("idempotency-key") else { return Ok(None) };
@@ -173,7 +174,8 @@ pub(crate) fn claim(
             detail: "Idempotency-Key has 1 to 255 visible ASCII characters.",
         })?;
     let caller = request.headers().get("x-user-id").and_then(|value| value.to_str().ok());
-    let principal = caller.filter(|id| OwnerId::new(id).is_ok()).unwrap_or(owner.as_str()).to_owned();
+    let owner = owner.map_or("", OwnerId::as_str);
+    let principal = caller.filter(|id| OwnerId::new(id).is_ok()).unwrap_or(owner).to_owned();
     // \n is in no id, name or number
     let fingerprint = Sha256::digest(format!("{}\n{owner}\n{what}", request.method())).to_vec();
     Ok(Some(IdempotencyClaim { principal, key: key.to_owned(), fingerprint }))

@@ -44,7 +44,7 @@ fn product(n: u64) -> ImportedProduct {
         stock: Stock::new(i64::try_from(scatter(n) % 9).unwrap()).unwrap(),
         ..ProductDetails::new(ProductName::new(&name).unwrap(), price)
     };
-    ImportedProduct { id: ProductId::new(&n.to_string()).unwrap(), details }
+    ImportedProduct::whole(ProductId::new(&n.to_string()).unwrap(), details)
 }
 
 fn order(n: u64, products: u64) -> PastOrder {

@@ -7,8 +7,8 @@ use std::{
 use async_trait::async_trait;
 use cartwright_domain::{Cart, Clock, Gate, OwnerId, ProductId};
 use cartwright_storage::{
-    BatchPolicy, CartRequest, CartStore, Decided, Fence, FillRead, IdempotencyClaim, KEY_LIFETIME, KeyState,
-    Loaded, Outcome, StorageError, decide,
+    BatchPolicy, CartRequest, CartStore, Decided, Fence, FillRead, IdempotencyClaim, KEY_LIFETIME, Loaded,
+    Outcome, StorageError, decide,
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -247,10 +247,9 @@ async fn load_listings(
 }
 
 fn values(names: &Names<'_>, read: UnderLocks, now: DateTime<Utc>) -> Result<(Gate, Loaded), StorageError> {
-    let mut keys = read::used_keys(&names.claimants, read.claimed.rows, now - KEY_LIFETIME)?;
-    for (at,) in read.claimed.busy {
-        keys.insert(*read::at(&names.claimants, at)?, KeyState::InFlight);
-    }
+    let keys = claims::states(&names.claims, read.claimed, now)?;
+    let keys = keys.into_iter().map(|(at, state)| Ok((*read::at(&names.claimants, at)?, state)));
+    let keys = keys.collect::<Result<_, StorageError>>()?;
     let carts = read::carts(&names.owners, read.carts)?;
     let listings = read::listings(read.listings)?;
     Ok((read::gate(read.gate)?, Loaded { carts, listings, keys }))

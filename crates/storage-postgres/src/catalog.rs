@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use cartwright_domain::{Category, ListQuery, NewProduct, Product, ProductChange, ProductId, SearchQuery};
 use cartwright_storage::{
-    CatalogStore, CategoryCount, Changed, Created, Deleted, Found, Imported, ImportedProduct, Listed,
-    LogPosition, PositionStore, ReadFrom, StorageError,
+    CatalogStore, CategoryCount, Changed, Created, Deleted, Found, IdempotencyClaim, Imported,
+    ImportedProduct, Listed, LogPosition, PositionStore, ReadFrom, StorageError,
 };
 use chrono::{DateTime, Utc};
 use diesel_async::RunQueryDsl;
@@ -16,8 +16,13 @@ use crate::{
 
 #[async_trait]
 impl CatalogStore for PostgresStore {
-    async fn create_product(&self, new: &NewProduct, now: DateTime<Utc>) -> Result<Created, StorageError> {
-        self.create(new, now).await
+    async fn create_product(
+        &self,
+        new: &NewProduct,
+        claim: Option<&IdempotencyClaim>,
+        now: DateTime<Utc>,
+    ) -> Result<Created, StorageError> {
+        self.create(new, claim, now).await
     }
 
     async fn products(

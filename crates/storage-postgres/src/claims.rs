@@ -1,15 +1,17 @@
 //! Idempotency keys under their locks.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use cartwright_storage::{IdempotencyClaim, StorageError};
+use cartwright_storage::{IdempotencyClaim, KEY_LIFETIME, KeyState, StorageError};
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     lock_keys, read,
-    sql::{KeyRow, LoadKeys, TryLockKeys},
+    sql::{KeepAnswers, KeyRow, LoadKeys, TryLockKeys},
     transaction::Failure,
 };
 
@@ -79,4 +81,44 @@ pub(crate) async fn try_again(
         }
     }
     Ok(claimed)
+}
+
+/// The claims whose key is not free, by their position from 1.
+pub(crate) fn states<A: DeserializeOwned>(
+    claims: &[&IdempotencyClaim],
+    claimed: Claimed,
+    now: DateTime<Utc>,
+) -> Result<HashMap<i64, KeyState<A>>, StorageError> {
+    let expired = now - KEY_LIFETIME;
+    let mut states = HashMap::new();
+    for (at, fingerprint, answer, kept_at) in claimed.rows {
+        if kept_at > expired {
+            states.insert(at, KeyState::kept(read::at(claims, at)?, &fingerprint, &answer)?);
+        }
+    }
+    states.extend(claimed.busy.into_iter().map(|(at,)| (at, KeyState::InFlight)));
+    Ok(states)
+}
+
+/// The statement that keeps answers under their claims. It must write as many rows.
+pub(crate) fn keep<'a, A: Serialize + 'a>(
+    kept: impl IntoIterator<Item = (&'a IdempotencyClaim, &'a A)>,
+    now: DateTime<Utc>,
+) -> Result<KeepAnswers<'a>, StorageError> {
+    let mut keep = KeepAnswers {
+        principals: Vec::new(),
+        keys: Vec::new(),
+        fingerprints: Vec::new(),
+        answers: Vec::new(),
+        now,
+        expired: now - KEY_LIFETIME,
+    };
+    for (claim, answer) in kept {
+        keep.principals.push(&claim.principal);
+        keep.keys.push(&claim.key);
+        keep.fingerprints.push(&claim.fingerprint);
+        let answer = serde_json::to_string(answer).map_err(read::bad("an answer that cannot be kept"))?;
+        keep.answers.push(answer);
+    }
+    Ok(keep)
 }

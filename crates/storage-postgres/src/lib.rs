@@ -14,6 +14,7 @@ mod carts;
 mod catalog;
 mod claims;
 mod connection;
+mod create;
 mod error;
 mod gate;
 mod listings;

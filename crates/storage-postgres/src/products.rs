@@ -1,9 +1,13 @@
-//! One product: made, changed, deleted; and many at once.
+//! Products: read, changed, deleted; and many at once.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use cartwright_domain::{Category, NewProduct, Product, ProductChange, ProductDetails, ProductId, sort_key};
-use cartwright_storage::{Changed, Created, Deleted, Imported, ImportedProduct, ReadFrom, StorageError};
+use cartwright_domain::{
+    Attributes, Category, Description, Product, ProductChange, ProductDetails, ProductId, Stock, sort_key,
+};
+use cartwright_storage::{
+    Changed, Deleted, Imported, ImportedProduct, ReadFrom, StorageError, fold_imported,
+};
 use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryResult};
 use diesel_async::RunQueryDsl;
@@ -13,8 +17,7 @@ use crate::{
     read,
     replicas::read_from,
     sql::{
-        CleanPending, CreateNumbered, CreateProduct, ImportProducts, LoadProducts, LockProduct, ProductRow,
-        RemoveProduct, UpdateProduct,
+        CleanPending, ImportProducts, LoadProducts, LockProduct, ProductRow, RemoveProduct, UpdateProduct,
     },
     store::PostgresStore,
     transaction::Transaction,
@@ -22,65 +25,10 @@ use crate::{
 
 /// How many products one statement writes.
 const CHUNK: usize = 1000;
-/// How often a number is tried that somebody else takes at the same moment.
+/// How often something is tried that somebody else gets in the way of at the same moment.
 const TRIES: usize = 100;
 
 impl PostgresStore {
-    pub(crate) async fn create(&self, new: &NewProduct, now: DateTime<Utc>) -> Result<Created, StorageError> {
-        let details = &new.details;
-        let Some(id) = &new.id else {
-            return self.create_numbered(details, now).await;
-        };
-        let statement = CreateProduct {
-            id: id.as_str(),
-            name: details.name.as_str(),
-            name_key: sort_key(details.name.as_str()),
-            description: details.description.as_str(),
-            price: details.price.minor(),
-            currency: details.price.currency().code(),
-            stock: units(details),
-            category: category(details),
-            attributes: details.attributes.to_json(),
-            active: details.active,
-            now,
-        };
-        let made: Option<(String,)> =
-            self.run(async |connection| statement.get_result(connection).await.optional()).await?;
-        Ok(match made {
-            Some(_) => Created::Created(Product::create(id.clone(), details.clone(), now)),
-            None => Created::Exists,
-        })
-    }
-
-    async fn create_numbered(
-        &self,
-        details: &ProductDetails,
-        now: DateTime<Utc>,
-    ) -> Result<Created, StorageError> {
-        let statement = CreateNumbered {
-            name: details.name.as_str(),
-            name_key: sort_key(details.name.as_str()),
-            description: details.description.as_str(),
-            price: details.price.minor(),
-            currency: details.price.currency().code(),
-            stock: units(details),
-            category: category(details),
-            attributes: details.attributes.to_json(),
-            active: details.active,
-            now,
-        };
-        // The first number is free, but for a client who chooses it at this very moment.
-        for _ in 0..TRIES {
-            let made: Option<(String,)> =
-                self.run(async |connection| (&statement).get_result(connection).await.optional()).await?;
-            if let Some((id,)) = made {
-                let id = ProductId::new(&id).map_err(read::bad("a number that is no id"))?;
-                return Ok(Created::Created(Product::create(id, details.clone(), now)));
-            }
-        }
-        Err(StorageError::unexpected("every next number of a product was taken"))
-    }
-
     pub(crate) async fn by_ids(
         &self,
         ids: &[ProductId],
@@ -125,7 +73,7 @@ impl PostgresStore {
             description: details.description.as_str(),
             price: details.price.minor(),
             currency: details.price.currency().code(),
-            stock: units(details),
+            stock: units(details.stock),
             category: category(details),
             attributes: details.attributes.to_json(),
             active: details.active,
@@ -189,31 +137,14 @@ impl PostgresStore {
         products: &[ImportedProduct],
         now: DateTime<Utc>,
     ) -> Result<Imported, StorageError> {
-        // The last of those with the same id counts, and in the order of ids: as with listings.
-        let unique: BTreeMap<_, _> = products.iter().map(|product| (&product.id, &product.details)).collect();
-        let unique: Vec<(&ProductId, &ProductDetails)> = unique.into_iter().collect();
+        let folded = fold_imported(products);
         let mut imported = Imported::default();
-        for chunk in unique.chunks(CHUNK) {
-            let details = || chunk.iter().map(|(_, details)| *details);
-            let statement = ImportProducts {
-                ids: chunk.iter().map(|(id, _)| id.as_str()).collect(),
-                names: details().map(|details| details.name.as_str()).collect(),
-                name_keys: details().map(|details| sort_key(details.name.as_str())).collect(),
-                descriptions: details().map(|details| details.description.as_str()).collect(),
-                prices: details().map(|details| details.price.minor()).collect(),
-                currencies: details().map(|details| details.price.currency().code()).collect(),
-                stocks: details().map(units).collect(),
-                categories: details().map(category).collect(),
-                attributes: details().map(|details| details.attributes.to_json()).collect(),
-                active: details().map(|details| details.active).collect(),
-                now,
-            };
-            let (created, changed): (i64, i64) =
-                self.run(async |connection| statement.get_result(connection).await).await?;
-            imported.created += read::count(created)?;
-            imported.changed += read::count(changed)?;
+        for chunk in folded.chunks(CHUNK) {
+            let Imported { created, changed } = self.import_chunk(chunk, now).await?;
+            imported.created += created;
+            imported.changed += changed;
         }
-        if unique.len() >= CHUNK {
+        if folded.len() >= CHUNK {
             let cleaned: Result<(i64,), _> =
                 self.run(async |connection| CleanPending {}.get_result(connection).await).await;
             if let Err(error) = cleaned {
@@ -225,14 +156,60 @@ impl PostgresStore {
         }
         Ok(imported)
     }
+
+    /// One statement; once more when somebody makes or removes one of the products at the same moment. What was written
+    /// by then is there already.
+    async fn import_chunk(
+        &self,
+        chunk: &[Cow<'_, ImportedProduct>],
+        now: DateTime<Utc>,
+    ) -> Result<Imported, StorageError> {
+        let statement = import_statement(chunk, now);
+        let mut imported = Imported::default();
+        for _ in 0..TRIES {
+            let (there, made, back, changed): (i64, i64, i64, i64) =
+                self.run(async |connection| (&statement).get_result(connection).await).await?;
+            imported.created += read::count(made + back)?;
+            imported.changed += read::count(changed)?;
+            if usize::try_from(there + made).is_ok_and(|written| written == chunk.len()) {
+                return Ok(imported);
+            }
+        }
+        Err(StorageError::unexpected("products of an import were made or removed at every moment"))
+    }
 }
 
-fn units(details: &ProductDetails) -> i32 {
+fn import_statement<'a>(chunk: &'a [Cow<'_, ImportedProduct>], now: DateTime<Utc>) -> ImportProducts<'a> {
+    fn column<'a, T>(
+        chunk: &'a [Cow<'_, ImportedProduct>],
+        value: impl Fn(&'a ImportedProduct) -> T,
+    ) -> Vec<T> {
+        chunk.iter().map(|product| value(product)).collect()
+    }
+    ImportProducts {
+        ids: column(chunk, |product| product.id.as_str()),
+        names: column(chunk, |product| product.name.as_str()),
+        name_keys: column(chunk, |product| sort_key(product.name.as_str())),
+        descriptions: column(chunk, |product| product.description.as_ref().map(Description::as_str)),
+        prices: column(chunk, |product| product.price.minor()),
+        currencies: column(chunk, |product| product.price.currency().code()),
+        stocks: column(chunk, |product| product.stock.map(units)),
+        categories: column(chunk, |product| {
+            let category = product.category.as_ref()?;
+            Some(category.as_ref().map_or("", Category::as_str))
+        }),
+        attributes: column(chunk, |product| product.attributes.as_ref().map(Attributes::to_json)),
+        active: column(chunk, |product| product.active),
+        now,
+    }
+}
+
+pub(crate) fn units(stock: Stock) -> i32 {
     // A stock is at most a billion.
-    i32::try_from(details.stock.get()).unwrap_or(i32::MAX)
+    i32::try_from(stock.get()).unwrap_or(i32::MAX)
 }
 
-fn category(details: &ProductDetails) -> Option<&str> {
+pub(crate) fn category(details: &ProductDetails) -> Option<&str> {
     details.category.as_ref().map(Category::as_str)
 }
 

@@ -3,12 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use cartwright_domain::{Cart, Currency, Gate, GateState, Listing, Money, OwnerId, Product, ProductId};
-use cartwright_storage::{KeptLines, KeptProduct, KeyState, Ranked, StorageError};
-use chrono::{DateTime, Utc};
+use cartwright_storage::{KeptLines, KeptProduct, Ranked, StorageError};
 
 use crate::{
     recent::Known,
-    sql::{CartRow, GateRow, KeyRow, ListingRow, ProductRow, RankedRow},
+    sql::{CartRow, GateRow, ListingRow, ProductRow, RankedRow},
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -60,21 +59,6 @@ pub(crate) fn listings(rows: Vec<ListingRow>) -> Result<HashMap<ProductId, Listi
             let product_id = ProductId::new(&id).map_err(bad("a product with a bad id"))?;
             let price = money(price, &currency)?;
             Ok((product_id.clone(), Listing { product_id, name, price, active }))
-        })
-        .collect()
-}
-
-/// Answers that were kept after `expired`, by the position of their request. `requests` has that of each claim.
-pub(crate) fn used_keys(
-    requests: &[usize],
-    rows: Vec<KeyRow>,
-    expired: DateTime<Utc>,
-) -> Result<HashMap<usize, KeyState>> {
-    rows.into_iter()
-        .filter(|(_, _, _, kept_at)| *kept_at > expired)
-        .map(|(position, fingerprint, answer, _)| {
-            let answer = serde_json::from_str(&answer).map_err(bad("a kept answer that is not one"))?;
-            Ok((*at(requests, position)?, KeyState::Used { fingerprint, answer }))
         })
         .collect()
 }

@@ -1,11 +1,12 @@
 //! From decisions to rows.
 
-use cartwright_storage::{CartRequest, Decided, KEY_LIFETIME, KeptLines, StorageError, only_quantities};
+use cartwright_storage::{CartRequest, Decided, KeptLines, StorageError, only_quantities};
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 
 use crate::{
+    claims,
     sql::{InsertCarts, KeepAnswers, UpdateCarts},
     transaction::Failure,
 };
@@ -23,22 +24,14 @@ impl<'a> Write<'a> {
         requests: &'a [CartRequest],
         now: DateTime<Utc>,
     ) -> Result<Self, StorageError> {
-        let mut write = Self::empty(now);
+        let mut write = Self::empty(claims::keep(decided.kept_answers(requests), now)?);
         for change in &decided.changed {
             write.cart(change)?;
-        }
-        for (claim, answer) in decided.kept_answers(requests) {
-            write.keep.principals.push(&claim.principal);
-            write.keep.keys.push(&claim.key);
-            write.keep.fingerprints.push(&claim.fingerprint);
-            write.keep.answers.push(serde_json::to_string(answer).map_err(|error| {
-                StorageError::Unexpected("an answer cannot be kept".into(), Some(Box::new(error)))
-            })?);
         }
         Ok(write)
     }
 
-    fn empty(now: DateTime<Utc>) -> Self {
+    fn empty(keep: KeepAnswers<'a>) -> Self {
         Self {
             insert: InsertCarts {
                 owners: Vec::new(),
@@ -56,14 +49,7 @@ impl<'a> Write<'a> {
                 quantities: Vec::new(),
                 lines: Vec::new(),
             },
-            keep: KeepAnswers {
-                principals: Vec::new(),
-                keys: Vec::new(),
-                fingerprints: Vec::new(),
-                answers: Vec::new(),
-                now,
-                expired: now - KEY_LIFETIME,
-            },
+            keep,
         }
     }
 
@@ -131,7 +117,7 @@ fn version(version: u64) -> Result<i64, StorageError> {
     })
 }
 
-fn check(what: &str, rows: usize, expected: usize) -> Result<(), Failure> {
+pub(crate) fn check(what: &str, rows: usize, expected: usize) -> Result<(), Failure> {
     if rows == expected {
         return Ok(());
     }

@@ -4,24 +4,17 @@ use std::{
 };
 
 use cartwright_domain::{Gate, OwnerId, ProductId};
-use cartwright_storage::{
-    Answer, BatchPolicy, CartRequest, Fence, KEY_LIFETIME, KeyState, Loaded, Outcome, StorageError, decide,
-};
+use cartwright_storage::{BatchPolicy, CartRequest, Fence, Loaded, Outcome, StorageError, decide};
 use chrono::{DateTime, Utc};
-use diesel::{
-    RunQueryDsl, SqliteConnection,
-    sql_types::{BigInt, Binary, Text},
-};
+use diesel::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::{
-    SqliteStore,
+    SqliteStore, claims,
     connection::{Transaction, start},
-    error::storage_error,
     gate,
     locks::WriteLocks,
-    rows::{broken, json, load_carts, load_listings},
-    statement::{Bind, Statement},
+    rows::{broken, load_carts, load_listings},
     write,
 };
 
@@ -102,7 +95,7 @@ impl Batch {
             Some(self.fenced)
         };
         write::carts(connection, &decided.changed)?;
-        write::answers(connection, decided.kept_answers(&self.requests), self.now)?;
+        claims::keep(connection, decided.kept_answers(&self.requests), self.now)?;
         if let Some(fenced) = fenced {
             fenced.blocking_recv().map_err(|error| broken("a batch without its fence", error))?;
         }
@@ -131,37 +124,8 @@ fn load(
     } else {
         load_listings(connection, &products.into_iter().collect::<Vec<_>>())?
     };
-    Ok(Loaded { carts, listings, keys: load_keys(connection, requests, now)? })
-}
-
-/// The used keys. `+` keeps the planner off the index by age: the primary key finds one row, the age is checked then.
-pub(crate) const LOAD_KEYS: &str = "\
-    SELECT wanted.value ->> 2, used.fingerprint, used.answer \
-    FROM json_each(?) AS wanted \
-    CROSS JOIN idempotency_keys AS used \
-        ON used.principal = wanted.value ->> 0 AND used.key = wanted.value ->> 1 \
-    WHERE +used.created_at > ?";
-
-fn load_keys(
-    connection: &mut SqliteConnection,
-    requests: &[CartRequest],
-    now: DateTime<Utc>,
-) -> Result<HashMap<usize, KeyState>, StorageError> {
-    let wanted: Vec<(&str, &str, usize)> = (requests.iter().enumerate())
-        .filter_map(|(at, request)| request.claim.as_ref().map(|claim| (&*claim.principal, &*claim.key, at)))
+    let claims: Vec<_> = (requests.iter().enumerate())
+        .filter_map(|(at, request)| Some((at, request.claim.as_ref()?)))
         .collect();
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let wanted = json(&wanted)?;
-    let binds = [Bind::Text(&wanted), Bind::Int((now - KEY_LIFETIME).timestamp_micros())];
-    let rows = Statement::<(BigInt, Binary, Text)>::new(LOAD_KEYS, &binds)
-        .load::<(i64, Vec<u8>, String)>(connection)
-        .map_err(storage_error)?;
-    let state = |(at, fingerprint, answer): (i64, Vec<u8>, String)| {
-        let at = usize::try_from(at).map_err(|error| broken("a position", error))?;
-        let answer: Answer = serde_json::from_str(&answer).map_err(|error| broken("a kept answer", error))?;
-        Ok((at, KeyState::Used { fingerprint, answer }))
-    };
-    rows.into_iter().map(state).collect()
+    Ok(Loaded { carts, listings, keys: claims::load(connection, &claims, now)? })
 }

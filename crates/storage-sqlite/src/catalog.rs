@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use cartwright_domain::{Category, ListQuery, NewProduct, Product, ProductChange, ProductId, SearchQuery};
 use cartwright_storage::{
-    CatalogStore, CategoryCount, Changed, Created, Deleted, Found, Imported, ImportedProduct, Listed,
-    LogPosition, PositionStore, ReadFrom, StorageError,
+    CatalogStore, CategoryCount, Changed, Created, Deleted, Found, IdempotencyClaim, Imported,
+    ImportedProduct, Listed, LogPosition, PositionStore, ReadFrom, StorageError,
 };
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -16,9 +16,14 @@ const CATEGORIES: &str = "SELECT category, active FROM category_counts WHERE act
 
 #[async_trait]
 impl CatalogStore for SqliteStore {
-    async fn create_product(&self, new: &NewProduct, now: DateTime<Utc>) -> Result<Created, StorageError> {
-        let new = new.clone();
-        self.write(move |connection| products::create(connection, &new, now)).await
+    async fn create_product(
+        &self,
+        new: &NewProduct,
+        claim: Option<&IdempotencyClaim>,
+        now: DateTime<Utc>,
+    ) -> Result<Created, StorageError> {
+        let (new, claim) = (new.clone(), claim.cloned());
+        self.write(move |connection| products::create(connection, &new, claim.as_ref(), now)).await
     }
 
     async fn products(

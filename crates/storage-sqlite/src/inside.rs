@@ -14,7 +14,7 @@ use diesel::{
 use tempfile::TempDir;
 
 use crate::{
-    SqliteOptions, SqliteStore, batch, carts, error::storage_error, lists, products, results, rows,
+    SqliteOptions, SqliteStore, carts, claims, error::storage_error, lists, products, results, rows,
     statistics,
 };
 
@@ -44,11 +44,12 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
         (rows::LOAD_CARTS, vec!["SEARCH c USING INDEX sqlite_autoindex_carts_1 (owner=?)"]),
         (rows::LOAD_LISTINGS, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
         (
-            batch::LOAD_KEYS,
+            claims::LOAD_KEYS,
             vec!["SEARCH used USING INDEX sqlite_autoindex_idempotency_keys_1 (principal=? AND key=?)"],
         ),
         (products::LOAD_PRODUCT, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
         (products::LOAD_PRODUCTS, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
+        (products::COUNT_RETIRED, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
         (products::IS_ORDERED, vec!["SEARCH order_lines USING COVERING INDEX order_lines_by_product"]),
         (results::LOAD, vec!["SEARCH query_cache USING INDEX sqlite_autoindex_query_cache_1 (key=?)"]),
         (results::CLEAN, vec!["SEARCH query_cache USING COVERING INDEX query_cache_by_expiry"]),

@@ -16,6 +16,7 @@
 mod batch;
 mod carts;
 mod catalog;
+mod claims;
 mod connection;
 mod error;
 mod file;

@@ -1,9 +1,12 @@
 //! One product: made, changed, deleted; and many at once.
 
-use std::collections::BTreeMap;
-
-use cartwright_domain::{Category, NewProduct, Product, ProductChange, ProductDetails, ProductId, sort_key};
-use cartwright_storage::{Changed, Created, Deleted, Imported, ImportedProduct, StorageError};
+use cartwright_domain::{
+    Attributes, Category, Description, NewProduct, Product, ProductChange, ProductDetails, ProductId, Stock,
+    sort_key,
+};
+use cartwright_storage::{
+    Changed, Created, Deleted, IdempotencyClaim, Imported, ImportedProduct, StorageError, fold_imported,
+};
 use chrono::{DateTime, Utc};
 use diesel::{
     OptionalExtension, RunQueryDsl, SqliteConnection,
@@ -12,6 +15,7 @@ use diesel::{
 use serde::Serialize;
 
 use crate::{
+    claims,
     connection::Transaction,
     error::storage_error,
     rows::{ProductColumns, ProductRow, broken, json, kept_product, product_columns},
@@ -41,12 +45,16 @@ const UPDATE: &str = "\
         attributes = value ->> 8, active = value ->> 9, version = value ->> 10, updated_at = value ->> 12 \
     FROM json_each(?) AS changed WHERE products.id = changed.value ->> 0";
 
-/// Those that are the same already are not rewritten; deleted ones are back.
+/// Null is what was left out; of a category, the empty text is none. Those that are the same already are not rewritten;
+/// deleted ones are made anew. Nobody writes in between: there is one writer.
 const IMPORT: &str = "\
     INSERT INTO products AS p (id, name, name_key, description, price_minor, currency, stock, category, attributes, \
         active, version, created_at, updated_at) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
-        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 FROM json_each(?) WHERE true \
+    SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, old.description, ''), value ->> 4, \
+        value ->> 5, coalesce(value ->> 6, old.stock, 0), nullif(coalesce(value ->> 7, old.category), ''), \
+        coalesce(value ->> 8, old.attributes, '{}'), coalesce(value ->> 9, old.active, 1), 1, value ->> 10, \
+        value ->> 10 \
+    FROM json_each(?) LEFT JOIN products AS old ON old.id = value ->> 0 AND old.retired_at IS NULL WHERE true \
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, \
         description = excluded.description, price_minor = excluded.price_minor, currency = excluded.currency, \
         stock = excluded.stock, category = excluded.category, attributes = excluded.attributes, \
@@ -56,6 +64,11 @@ const IMPORT: &str = "\
             (excluded.name, excluded.description, excluded.price_minor, excluded.currency, excluded.stock, \
              excluded.category, excluded.attributes, excluded.active) \
     RETURNING version";
+
+/// How many of an import were deleted.
+pub(crate) const COUNT_RETIRED: &str = "\
+    SELECT count(*) FROM json_each(?) AS wanted CROSS JOIN products AS p ON p.id = wanted.value ->> 0 \
+    WHERE p.retired_at IS NOT NULL";
 
 pub(crate) const LOAD_PRODUCT: &str =
     concat!("SELECT ", product_columns!(), " FROM products AS p WHERE p.id = ? AND p.retired_at IS NULL");
@@ -115,13 +128,32 @@ fn execute(connection: &mut SqliteConnection, sql: &str, bind: &str) -> Result<u
     Statement::<()>::new(sql, &[Bind::Text(bind)]).execute(connection).map_err(storage_error)
 }
 
+/// Makes a product; with a claim, once.
 pub(crate) fn create(
     connection: &mut SqliteConnection,
     new: &NewProduct,
+    claim: Option<&IdempotencyClaim>,
     now: DateTime<Utc>,
 ) -> Result<Created, StorageError> {
     let mut transaction = Transaction::begin(connection)?;
     let connection = transaction.connection();
+    let claims: Vec<_> = claim.into_iter().enumerate().collect();
+    if let Some(state) = claims::load(connection, &claims, now)?.into_values().next() {
+        return Ok(state.into());
+    }
+    let created = make(connection, new, now)?;
+    if let Created::Created(product) = &created {
+        claims::keep(connection, claim.map(|claim| (claim, product)), now)?;
+        transaction.commit()?;
+    }
+    Ok(created)
+}
+
+fn make(
+    connection: &mut SqliteConnection,
+    new: &NewProduct,
+    now: DateTime<Utc>,
+) -> Result<Created, StorageError> {
     loop {
         let id = match &new.id {
             Some(id) => id.clone(),
@@ -133,7 +165,6 @@ pub(crate) fn create(
         };
         let written = execute(connection, INSERT, &json(&[row(&id, &new.details, 1, now)])?)?;
         if written == 1 {
-            transaction.commit()?;
             return Ok(Created::Created(Product::create(id, new.details.clone(), now)));
         }
         // A number that is taken is longer than those that are looked at: the next one may be free.
@@ -227,17 +258,56 @@ fn one(rows: usize) -> Result<(), StorageError> {
     if rows == 1 { Ok(()) } else { Err(StorageError::unexpected(format!("{rows} rows of one product"))) }
 }
 
-/// The JSON of each statement of an import. Of products with the same id, the last.
+/// What an import says of a product, as the statement takes it.
+#[derive(Serialize)]
+struct ImportRow<'a>(
+    &'a str,
+    &'a str,
+    String,
+    Option<&'a str>,
+    i64,
+    &'static str,
+    Option<u32>,
+    Option<&'a str>,
+    Option<String>,
+    Option<bool>,
+    i64,
+);
+
+fn import_row(product: &ImportedProduct, now: DateTime<Utc>) -> ImportRow<'_> {
+    let category = product.category.as_ref();
+    ImportRow(
+        product.id.as_str(),
+        product.name.as_str(),
+        sort_key(product.name.as_str()),
+        product.description.as_ref().map(Description::as_str),
+        product.price.minor(),
+        product.price.currency().code(),
+        product.stock.map(Stock::get),
+        category.map(|category| category.as_ref().map_or("", Category::as_str)),
+        product.attributes.as_ref().map(Attributes::to_json),
+        product.active,
+        now.timestamp_micros(),
+    )
+}
+
+/// The JSON of each statement of an import.
 pub(crate) fn chunks(products: &[ImportedProduct], now: DateTime<Utc>) -> Result<Vec<String>, StorageError> {
-    let unique: BTreeMap<_, _> = products.iter().map(|product| (&product.id, &product.details)).collect();
-    let rows: Vec<Row<'_>> = unique.into_iter().map(|(id, details)| row(id, details, 1, now)).collect();
+    let folded = fold_imported(products);
+    let rows: Vec<ImportRow<'_>> = folded.iter().map(|product| import_row(product, now)).collect();
     rows.chunks(CHUNK).map(|chunk| json(&chunk)).collect()
 }
 
-/// One statement, which is a transaction by itself.
 pub(crate) fn import(connection: &mut SqliteConnection, chunk: &str) -> Result<Imported, StorageError> {
+    let mut transaction = Transaction::begin(connection)?;
+    let connection = transaction.connection();
+    let binds = [Bind::Text(chunk)];
+    let back: i64 =
+        Statement::<BigInt>::new(COUNT_RETIRED, &binds).get_result(connection).map_err(storage_error)?;
+    let back = u64::try_from(back).map_err(|error| broken("a count", error))?;
     let versions: Vec<i64> =
-        Statement::<BigInt>::new(IMPORT, &[Bind::Text(chunk)]).load(connection).map_err(storage_error)?;
-    let created = versions.iter().filter(|version| **version == 1).count();
-    Ok(Imported { created: created as u64, changed: (versions.len() - created) as u64 })
+        Statement::<BigInt>::new(IMPORT, &binds).load(connection).map_err(storage_error)?;
+    transaction.commit()?;
+    let created = versions.iter().filter(|version| **version == 1).count() as u64 + back;
+    Ok(Imported { created, changed: (versions.len() as u64).saturating_sub(created) })
 }

@@ -1,8 +1,6 @@
 //! What a batch writes: a statement for each table, whatever the number of rows.
 
-use std::fmt::Write as _;
-
-use cartwright_storage::{Answer, CartChange, IdempotencyClaim, KeptLines, StorageError};
+use cartwright_storage::{CartChange, KeptLines, StorageError};
 use chrono::{DateTime, Utc};
 use diesel::{RunQueryDsl, SqliteConnection};
 
@@ -20,13 +18,6 @@ pub(crate) const PUT_CARTS: &str = "\
         version = excluded.version, updated_at = excluded.updated_at, \
         quantities = excluded.quantities, lines = excluded.lines";
 
-/// A key that is there already has expired.
-pub(crate) const PUT_ANSWERS: &str = "\
-    INSERT INTO idempotency_keys (principal, key, fingerprint, answer, created_at) \
-    SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, value ->> 4 FROM json_each(?) WHERE true \
-    ON CONFLICT (principal, key) DO UPDATE SET \
-        fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = excluded.created_at";
-
 /// Writes the carts as they are after a batch.
 pub(crate) fn carts(connection: &mut SqliteConnection, changed: &[CartChange]) -> Result<(), StorageError> {
     let rows = changed.iter().map(|CartChange { after, .. }| {
@@ -37,20 +28,6 @@ pub(crate) fn carts(connection: &mut SqliteConnection, changed: &[CartChange]) -
     });
     let rows = rows.collect::<Result<Vec<_>, StorageError>>()?;
     exactly(put(connection, PUT_CARTS, &rows)?, rows.len(), "carts were written")
-}
-
-/// Keeps answers under their keys.
-pub(crate) fn answers<'a>(
-    connection: &mut SqliteConnection,
-    kept: impl Iterator<Item = (&'a IdempotencyClaim, &'a Answer)>,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let rows = kept.map(|(claim, answer)| {
-        let answer = json(answer)?;
-        Ok((&*claim.principal, &*claim.key, hex(&claim.fingerprint), answer, now.timestamp_micros()))
-    });
-    let rows = rows.collect::<Result<Vec<_>, StorageError>>()?;
-    exactly(put(connection, PUT_ANSWERS, &rows)?, rows.len(), "answers were kept")
 }
 
 /// Runs a statement whose only parameter is an array of rows; with none of them, nothing. Returns how many rows it
@@ -68,18 +45,9 @@ pub(crate) fn put(
 }
 
 /// A row that was read under the lock is still there when it is written.
-fn exactly(count: usize, expected: usize, what: &str) -> Result<(), StorageError> {
+pub(crate) fn exactly(count: usize, expected: usize, what: &str) -> Result<(), StorageError> {
     if count == expected {
         return Ok(());
     }
     Err(StorageError::unexpected(format!("{count} {what}, not {expected}")))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -156,12 +156,12 @@ pub fn merge(name: &str, from: &str) -> CartRequest {
     request(name, Command::Merge { from: owner(from) })
 }
 
-/// The same request under an idempotency key of principal `p`.
+/// An idempotency key of principal `p`.
+pub fn claim(key: &str, fingerprint: &[u8]) -> IdempotencyClaim {
+    IdempotencyClaim { principal: "p".to_owned(), key: key.to_owned(), fingerprint: fingerprint.to_vec() }
+}
+
+/// The same request under such a key.
 pub fn claimed(request: CartRequest, key: &str, fingerprint: &[u8]) -> CartRequest {
-    let claim = IdempotencyClaim {
-        principal: "p".to_owned(),
-        key: key.to_owned(),
-        fingerprint: fingerprint.to_vec(),
-    };
-    CartRequest { claim: Some(claim), ..request }
+    CartRequest { claim: Some(claim(key, fingerprint)), ..request }
 }

@@ -21,7 +21,7 @@ pub mod rules;
 mod shop;
 
 pub use fences::{BlockingFence, RecordingFence};
-pub use kit::{Kit, add, add_unlisted, claimed, clear, merge, owner, product, remove, request, set};
+pub use kit::{Kit, add, add_unlisted, claim, claimed, clear, merge, owner, product, remove, request, set};
 pub use shop::{change, details, imported, order, sold};
 
 /// Makes one `#[tokio::test]` of each rule.
@@ -81,6 +81,11 @@ macro_rules! conformance {
             a_product_is_kept_exactly,
             products_without_an_id_are_numbered,
             concurrent_products_get_different_numbers,
+            a_product_is_made_once_for_a_key,
+            a_taken_id_keeps_no_key,
+            keys_of_products_expire_after_a_day,
+            products_and_carts_share_their_keys,
+            one_key_in_concurrent_creations_makes_one_product,
             products_are_read_in_order,
             a_change_says_what_was_and_what_is,
             concurrent_changes_all_count,
@@ -88,6 +93,10 @@ macro_rules! conformance {
             carts_see_products_of_the_catalogue,
             imports_write_over_what_is_there,
             a_large_import_is_counted,
+            imports_keep_what_they_do_not_name,
+            rows_of_an_import_follow_each_other,
+            an_import_undoes_nothing_that_happens_meanwhile,
+            concurrent_imports_make_each_product_once,
             every_order_is_listed_by_pages_and_by_cursors,
             lists_are_filtered,
             a_cursor_goes_on_where_its_product_was,

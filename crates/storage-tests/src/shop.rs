@@ -26,9 +26,22 @@ pub(crate) fn placed(name: &str, minor: i64, category: &str, description: &str) 
     }
 }
 
-/// A product of an import.
+/// A product of an import that says all of it.
 pub fn imported(id: &str, details: ProductDetails) -> ImportedProduct {
-    ImportedProduct { id: product(id), details }
+    ImportedProduct::whole(product(id), details)
+}
+
+/// One that says only what it must: name, and price in euros.
+pub(crate) fn sketched(id: &str, name: &str, minor: i64) -> ImportedProduct {
+    let whole = imported(id, details(name, minor));
+    ImportedProduct {
+        description: None,
+        stock: None,
+        category: None,
+        attributes: None,
+        active: None,
+        ..whole
+    }
 }
 
 /// A change of nothing, to be filled in.
@@ -64,9 +77,9 @@ impl Kit {
     /// Makes a product that must not be there yet.
     pub(crate) async fn create(&self, id: Option<&str>, details: ProductDetails) -> Product {
         let new = NewProduct { id: id.map(product), details };
-        match self.store.create_product(&new, self.clock.now()).await.unwrap() {
+        match self.store.create_product(&new, None, self.clock.now()).await.unwrap() {
             Created::Created(product) => product,
-            Created::Exists => panic!("{id:?} is there already"),
+            other => panic!("{id:?}: {other:?}"),
         }
     }
 

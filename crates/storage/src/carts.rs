@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use cartwright_domain::{Cart, CartError, Clock, Command, Gate, MergeReport, OwnerId};
 use serde::{Deserialize, Serialize};
 
-use crate::StorageError;
+use crate::{IdempotencyClaim, KeyState, StorageError};
 
 /// One command for one cart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,17 +29,6 @@ impl CartRequest {
     pub fn carts(&self) -> impl Iterator<Item = &OwnerId> {
         std::iter::once(&self.owner).chain(self.command.other_cart())
     }
-}
-
-/// An idempotency key, as its principal sent it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct IdempotencyClaim {
-    /// Who sent it. Keys of different principals are different keys.
-    pub principal: String,
-    /// The key.
-    pub key: String,
-    /// A digest of the request. The same key with another digest is refused.
-    pub fingerprint: Vec<u8>,
 }
 
 /// What a command that was carried out answers.
@@ -69,6 +58,16 @@ pub enum Outcome {
     KeyReused,
     /// A request with the same idempotency key is being carried out right now.
     KeyInFlight,
+}
+
+impl From<KeyState<Answer>> for Outcome {
+    fn from(state: KeyState<Answer>) -> Self {
+        match state {
+            KeyState::InFlight => Self::KeyInFlight,
+            KeyState::Reused => Self::KeyReused,
+            KeyState::Answered(answer) => Self::Replayed(answer),
+        }
+    }
 }
 
 /// What a batch is decided by.

@@ -1,19 +1,35 @@
 use async_trait::async_trait;
 use cartwright_domain::{
-    Category, Cursor, ListQuery, Money, NewProduct, Page, PageSize, Product, ProductChange, ProductDetails,
-    ProductId, ProductSort, SearchQuery,
+    Category, Cursor, ListQuery, Money, NewProduct, Page, PageSize, Product, ProductChange, ProductId,
+    ProductSort, SearchQuery,
 };
 use chrono::{DateTime, Utc};
 
-use crate::{ReadFrom, StorageError};
+use crate::{IdempotencyClaim, Imported, ImportedProduct, KeyState, ReadFrom, StorageError};
 
 /// What became of a product that was to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
     /// It is there now.
     Created(Product),
+    /// It had been made before, under the same idempotency key; this is what it was then.
+    Replayed(Product),
     /// The id belongs to another product; be it a deleted one that orders name.
     Exists,
+    /// The idempotency key was used for a different request.
+    KeyReused,
+    /// A request with the same idempotency key is being carried out right now.
+    KeyInFlight,
+}
+
+impl From<KeyState<Product>> for Created {
+    fn from(state: KeyState<Product>) -> Self {
+        match state {
+            KeyState::InFlight => Self::KeyInFlight,
+            KeyState::Reused => Self::KeyReused,
+            KeyState::Answered(product) => Self::Replayed(product),
+        }
+    }
 }
 
 /// What became of a change.
@@ -128,24 +144,6 @@ pub const MAX_FOUND: u32 = 200;
 /// How many categories the facets name.
 pub const MAX_FACETS: u32 = 20;
 
-/// How many products of an import were new, and how many are different now. Those that were the same are not counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Imported {
-    /// Products that were not there, or were deleted.
-    pub created: u64,
-    /// Products that are different now.
-    pub changed: u64,
-}
-
-/// A product with its id, as it comes from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportedProduct {
-    /// Which one.
-    pub id: ProductId,
-    /// All else.
-    pub details: ProductDetails,
-}
-
 /// The truth about products.
 ///
 /// A product that was deleted is absent from everything, be it removed or retired; only carts see a retired one, as a
@@ -155,9 +153,17 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// Makes a product. Without an id it gets the next integer that no product had: above all that the store gave out,
     /// and above the integers of at most nine digits that clients chose (longer ones are barcodes and the like).
     ///
+    /// With a claim, one product is made in 24 hours however often this is called: the claim is kept in the transaction
+    /// that makes it. One whose id is taken is not kept.
+    ///
     /// # Errors
-    /// [`StorageError`] when it could not be written.
-    async fn create_product(&self, new: &NewProduct, now: DateTime<Utc>) -> Result<Created, StorageError>;
+    /// [`StorageError`] when it could not be written, or it is not known whether it was: a claim tells.
+    async fn create_product(
+        &self,
+        new: &NewProduct,
+        claim: Option<&IdempotencyClaim>,
+        now: DateTime<Utc>,
+    ) -> Result<Created, StorageError>;
 
     /// Reads products: one for each id, in order; `None` for those that are not there.
     ///
@@ -191,8 +197,9 @@ pub trait CatalogStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Deleted, StorageError>;
 
-    /// Writes products over those with the same id, deleted ones too; of several with the same id, the last. Each
-    /// thousand or so is a statement and a transaction of its own.
+    /// Makes products, and changes those that are there by what is said of them; deleted ones are made anew, under a
+    /// version that was never used. Several with the same id are taken one after the other. Each thousand or so is a
+    /// statement and a transaction of its own.
     ///
     /// # Errors
     /// [`StorageError`]: then a part may have been written. Writing all again does no harm.

@@ -6,12 +6,9 @@ use std::{
 use cartwright_domain::{
     Applied, Cart, CartError, Command, Context, Listing, MergeReport, OwnerId, ProductId, merge,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::{Answer, BatchPolicy, CartRequest, IdempotencyClaim, Outcome};
-
-/// How long an answer is kept under its idempotency key. An older one counts as not there.
-pub const KEY_LIFETIME: TimeDelta = TimeDelta::hours(24);
+use crate::{Answer, BatchPolicy, CartRequest, IdempotencyClaim, KeyState, Outcome};
 
 /// What a store read under the locks of a batch.
 #[derive(Debug, Default)]
@@ -21,21 +18,7 @@ pub struct Loaded {
     /// The listings of products that are to be added. The others are not in the catalogue.
     pub listings: HashMap<ProductId, Listing>,
     /// The state of idempotency keys, by the position of their request. The others are free.
-    pub keys: HashMap<usize, KeyState>,
-}
-
-/// What a store found out about an idempotency key.
-#[derive(Debug)]
-pub enum KeyState {
-    /// Another transaction holds its lock.
-    InFlight,
-    /// It was used less than [`KEY_LIFETIME`] ago.
-    Used {
-        /// The digest of the request that used it.
-        fingerprint: Vec<u8>,
-        /// What that request was answered.
-        answer: Answer,
-    },
+    pub keys: HashMap<usize, KeyState<Answer>>,
 }
 
 /// What is to be answered and written.
@@ -105,10 +88,7 @@ pub fn decide(
     for (at, request) in requests.iter().enumerate() {
         let outcome = match (&request.claim, keys.remove(&at)) {
             (Some(claim), _) if !claimed.insert((&claim.principal, &claim.key)) => Outcome::KeyInFlight,
-            (Some(_), Some(KeyState::InFlight)) => Outcome::KeyInFlight,
-            (Some(claim), Some(KeyState::Used { fingerprint, answer })) => {
-                if claim.fingerprint == fingerprint { Outcome::Replayed(answer) } else { Outcome::KeyReused }
-            }
+            (Some(_), Some(state)) => state.into(),
             (claim, _) => {
                 let (outcome, applied) = batch.carry_out(request);
                 if claim.is_some() && applied == Applied::Changed {
@@ -303,8 +283,8 @@ mod tests {
     fn keys_are_replayed_refused_or_in_flight_and_only_changes_are_kept() {
         let mut state = loaded();
         let kept = Answer { cart: Arc::new(Cart::empty(owner("a"))), merge: None };
-        let used = || KeyState::Used { fingerprint: vec![1], answer: kept.clone() };
-        state.keys = HashMap::from([(0, used()), (1, used()), (2, KeyState::InFlight)]);
+        let answered = KeyState::Answered(kept.clone());
+        state.keys = HashMap::from([(0, answered), (1, KeyState::Reused), (2, KeyState::InFlight)]);
         let clear = CartRequest::new(owner("z"), Command::Clear);
         let requests = [
             claimed(add("a", "tea", 1), "k0", 1),

@@ -6,9 +6,11 @@
 
 mod carts;
 mod catalog;
+mod claims;
 mod decide;
 mod error;
 mod gate;
+mod import;
 mod lines;
 mod listings;
 mod position;
@@ -16,16 +18,16 @@ mod query_cache;
 mod rows;
 mod statistics;
 
-pub use carts::{
-    Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, IdempotencyClaim, Outcome,
-};
+pub use carts::{Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, Outcome};
 pub use catalog::{
-    CatalogStore, CategoryCount, Changed, Created, Deleted, Facets, Found, Imported, ImportedProduct, Listed,
-    MAX_FACETS, MAX_FOUND, PriceCount,
+    CatalogStore, CategoryCount, Changed, Created, Deleted, Facets, Found, Listed, MAX_FACETS, MAX_FOUND,
+    PriceCount,
 };
-pub use decide::{CartChange, Decided, KEY_LIFETIME, KeyState, Loaded, decide};
+pub use claims::{IdempotencyClaim, KEY_LIFETIME, KeyState};
+pub use decide::{CartChange, Decided, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
+pub use import::{Imported, ImportedProduct, fold_imported};
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
 pub use position::{LogPosition, PositionStore, ReadFrom};

@@ -47,8 +47,8 @@ impl Orders {
             let product = product(self.seed, popular(rank, self.products))?;
             lines.push(PastLine {
                 product_id: product.id,
-                name: product.details.name.to_string(),
-                price: product.details.price,
+                name: product.name.to_string(),
+                price: product.price,
                 quantity: Quantity::new(i64::try_from(1 + dice.below(3))?)?,
             });
         }

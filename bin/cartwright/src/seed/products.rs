@@ -41,16 +41,14 @@ pub(crate) fn product(seed: u64, n: u32) -> anyhow::Result<ImportedProduct> {
     let attributes = json!({
         "brand": brand, "colour": colour, "material": material, "weight_g": 20 + dice.below(9_980),
     });
-    Ok(ImportedProduct {
-        id: id(n)?,
-        details: ProductDetails {
-            description: Description::new(&format!("{sentences} Colour: {colour}."))?,
-            stock: Stock::new(i64::try_from(stock)?)?,
-            category: Some(Category::new(shelf.category)?),
-            attributes: Attributes::from_value(attributes)?,
-            ..ProductDetails::new(ProductName::new(&format!("{brand} {adjective} {noun}"))?, price)
-        },
-    })
+    let details = ProductDetails {
+        description: Description::new(&format!("{sentences} Colour: {colour}."))?,
+        stock: Stock::new(i64::try_from(stock)?)?,
+        category: Some(Category::new(shelf.category)?),
+        attributes: Attributes::from_value(attributes)?,
+        ..ProductDetails::new(ProductName::new(&format!("{brand} {adjective} {noun}"))?, price)
+    };
+    Ok(ImportedProduct::whole(id(n)?, details))
 }
 
 /// The product that is the r-th in popularity, of so many: popular ones are spread over all shelves.
@@ -70,14 +68,14 @@ mod tests {
     #[test]
     fn products_are_the_same_each_time_and_differ() {
         assert_eq!(product(1, 5).unwrap(), product(1, 5).unwrap());
-        assert_ne!(product(1, 5).unwrap().details, product(2, 5).unwrap().details);
+        assert_ne!(product(1, 5).unwrap(), product(2, 5).unwrap());
         let made: Vec<_> = (1..=2000).map(|n| product(1, n).unwrap()).collect();
-        let names: HashSet<_> = made.iter().map(|product| product.details.name.as_str()).collect();
+        let names: HashSet<_> = made.iter().map(|product| product.name.as_str()).collect();
         assert!(names.len() > 1900, "{} names", names.len());
-        assert!(made.iter().all(|product| product.details.price.minor() % 10 == 9));
-        assert!(made.iter().any(|product| product.details.stock == Stock::NONE));
+        assert!(made.iter().all(|product| product.price.minor() % 10 == 9));
+        assert!(made.iter().any(|product| product.stock == Some(Stock::NONE)));
         assert_eq!(
-            made.iter().filter_map(|p| p.details.category.clone()).collect::<HashSet<_>>().len(),
+            made.iter().filter_map(|p| p.category.clone()).collect::<HashSet<_>>().len(),
             SHELVES.len()
         );
     }

@@ -54,7 +54,7 @@ impl Draft {
         self.details(default)
     }
 
-    /// A product with its id.
+    /// A row of an import: what it leaves out is left out. A price without currency is in `default`.
     ///
     /// # Errors
     /// All that is wrong with it.
@@ -63,31 +63,35 @@ impl Draft {
         if id.is_none() && !self.is_wrong("/id") {
             self.faults.push(Fault::missing("id"));
         }
-        match (id, self.details(default)) {
-            (Some(id), Ok(details)) => Ok(ImportedProduct { id, details }),
-            (_, Err(faults)) => Err(faults),
-            (None, Ok(_)) => Err(vec![Fault::missing("id")]),
-        }
+        let (name, price) = self.name_and_price(default)?;
+        let Some(id) = id else { return Err(self.faults) };
+        let Self { description, stock, category, attributes, active, .. } = self;
+        Ok(ImportedProduct { id, name, price, description, stock, category, attributes, active })
     }
 
     fn details(mut self, default: Currency) -> Result<ProductDetails, Vec<Fault>> {
+        let (name, price) = self.name_and_price(default)?;
+        Ok(ProductDetails {
+            name,
+            description: self.description.unwrap_or_default(),
+            price,
+            stock: self.stock.unwrap_or_default(),
+            category: self.category.flatten(),
+            attributes: self.attributes.unwrap_or_default(),
+            active: self.active.unwrap_or(true),
+        })
+    }
+
+    /// What every product has. All that is wrong, if anything is.
+    fn name_and_price(&mut self, default: Currency) -> Result<(ProductName, Money), Vec<Fault>> {
         for (name, said) in [("name", self.name.is_some()), ("price", self.price.is_some())] {
             if !said && !self.is_wrong(&format!("/{name}")) {
                 self.faults.push(Fault::missing(name));
             }
         }
-        let price = self.price(default);
-        match (self.name, price, self.faults.is_empty()) {
-            (Some(name), Some(price), true) => Ok(ProductDetails {
-                name,
-                description: self.description.unwrap_or_default(),
-                price,
-                stock: self.stock.unwrap_or_default(),
-                category: self.category.flatten(),
-                attributes: self.attributes.unwrap_or_default(),
-                active: self.active.unwrap_or(true),
-            }),
-            _ => Err(self.faults),
+        match (self.name.take(), self.price(default), self.faults.is_empty()) {
+            (Some(name), Some(price), true) => Ok((name, price)),
+            _ => Err(std::mem::take(&mut self.faults)),
         }
     }
 

@@ -46,7 +46,7 @@ async fn what_was_absent_is_there_when_it_is_made() {
     make(&catalog, "new", None).await;
     assert_eq!(shown(&catalog, "new").await, 250);
     let twice = cartwright_domain::NewProduct { id: Some(id("new")), details: details("Other", None) };
-    assert_eq!(catalog.create(twice).await.unwrap(), Created::Exists);
+    assert_eq!(catalog.create(twice, None).await.unwrap(), Created::Exists);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,7 @@ async fn an_import_is_seen() {
     let row = |n: u32| {
         let mut details = details(&format!("Product {n}"), Some("Bulk"));
         details.price = crate::kit::euros(i64::from(n) + 1000);
-        ImportedProduct { id: id(&format!("p{n}")), details }
+        ImportedProduct::whole(id(&format!("p{n}")), details)
     };
     let imported = catalog.import((1..=2500).map(row).collect()).await.unwrap();
     assert_eq!((imported.created, imported.changed), (2499, 1));

@@ -99,7 +99,7 @@ async fn node(url: &str, redis: &RedisOptions) -> Node {
 
 pub(crate) async fn make(catalog: &CatalogService, name: &str, category: Option<&str>) {
     let new = NewProduct { id: Some(id(name)), details: details(name, category) };
-    assert!(matches!(catalog.create(new).await.unwrap(), Created::Created(_)));
+    assert!(matches!(catalog.create(new, None).await.unwrap(), Created::Created(_)));
 }
 
 pub(crate) async fn reprice(catalog: &CatalogService, name: &str, minor: i64) {

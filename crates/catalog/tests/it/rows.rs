@@ -1,11 +1,10 @@
 //! Files in pieces.
 
 use cartwright_catalog::import::{BadColumns, Format, MAX_ROW, Row, RowReader};
-use cartwright_domain::{
-    Attributes, Category, Currency, Description, Money, ProductDetails, ProductId, ProductName, Stock,
-};
+use cartwright_domain::{Attributes, Category, Currency, Description, Money, ProductId, ProductName, Stock};
 use cartwright_storage::ImportedProduct;
-use proptest::{collection::vec, prelude::*, sample::select};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use serde_json::json;
 
 /// Reads a file that comes in pieces which end at these places.
 fn read(format: Format, file: &[u8], ends: &[usize]) -> Result<Vec<Row>, BadColumns> {
@@ -28,7 +27,7 @@ fn whole(format: Format, file: impl AsRef<[u8]>) -> Result<Vec<Row>, BadColumns>
 /// Line and code of what is wrong, or the id and the name.
 fn outline(rows: &[Row]) -> Vec<(u64, String)> {
     let one = |row: &Row| match &row.product {
-        Ok(product) => (row.line, format!("{}={}", product.id, product.details.name)),
+        Ok(product) => (row.line, format!("{}={}", product.id, product.name)),
         Err(faults) => (row.line, faults[0].code.to_owned()),
     };
     rows.iter().map(one).collect()
@@ -62,7 +61,7 @@ fn quotes_may_hold_anything_and_have_to_be_closed() {
     let file = "id,name,price,description\n1,\"A, \"\"b\"\"\",1,\"x\ny\"\n2,B\"c,2,\n3,\"C\",3,\"z";
     let rows = whole(Format::Csv, file).unwrap();
     is(&rows, &[(2, "1=A, \"b\""), (4, "2=B\"c"), (5, "open_quote")]);
-    assert_eq!(rows[0].product.as_ref().unwrap().details.description.as_str(), "x\ny");
+    assert_eq!(rows[0].product.as_ref().unwrap().description.as_ref().unwrap().as_str(), "x\ny");
     is(&whole(Format::Csv, "id,name,price\n1,\"A\",1\n2,B,\"2\"").unwrap(), &[(2, "1=A"), (3, "2=B")]);
     // All that follows is in it, however much that is: no row is made of the inside of another.
     let file = format!("id,name,price\n1,\"A,1\n{}", "2,B,2\n".repeat(50_000));
@@ -110,8 +109,24 @@ fn cells_without_text_say_nothing() {
     let file = "Price,ID, name ,description,currency,stock,category,attributes,active\n1.5,1,A,,,,, ,\n";
     let rows = whole(Format::Csv, file).unwrap();
     let price = Money::parse("1.5", Currency::EUR).unwrap();
-    let details = ProductDetails::new(ProductName::new("A").unwrap(), price);
-    assert_eq!(rows[0].product, Ok(ImportedProduct { id: ProductId::new("1").unwrap(), details }));
+    let sketch = ImportedProduct {
+        id: ProductId::new("1").unwrap(),
+        name: ProductName::new("A").unwrap(),
+        price,
+        description: None,
+        stock: None,
+        category: None,
+        attributes: None,
+        active: None,
+    };
+    assert_eq!(rows[0].product, Ok(sketch.clone()));
+    // A column that is not there says no more; in an object, null empties what can be empty.
+    assert_eq!(whole(Format::Csv, "id,name,price\n1,A,1.5\n").unwrap()[0].product, Ok(sketch.clone()));
+    let nulls =
+        r#"{"id":1,"name":"A","price":1.5,"stock":null,"active":null,"description":null,"category":null}"#;
+    let emptied =
+        ImportedProduct { description: Some(Description::default()), category: Some(None), ..sketch };
+    assert_eq!(whole(Format::Ndjson, nulls).unwrap()[0].product, Ok(emptied));
     is(&whole(Format::Csv, "id,name,price\n,,\n").unwrap(), &[(2, "missing")]);
     let flags = "id,name,price,active\n1,A,1,TRUE\n2,B,1,0\n3,C,1,maybe\n";
     is(&whole(Format::Csv, flags).unwrap(), &[(2, "1=A"), (3, "2=B"), (4, "not_a_boolean")]);
@@ -123,46 +138,46 @@ fn text(most: usize) -> impl Strategy<Value = String> {
 }
 
 fn product() -> impl Strategy<Value = ImportedProduct> {
-    let prose =
-        vec(select(vec!["word", "\n", "\r\n", "\"", ",", "\t", "ß"]), 0..8).prop_map(|parts| parts.concat());
-    let id = "[A-Za-z0-9._:@-]{1,20}";
+    let prose = vec(select(vec!["word", "\n", "\r\n", "\"", ",", "\t", "ß"]), 0..8)
+        .prop_map(|parts| format!("x{}", parts.concat()));
     (
-        id,
+        "[A-Za-z0-9._:@-]{1,20}",
         text(20),
-        prose,
         0_i64..1_000_000,
-        0_i64..1000,
-        proptest::option::of(text(10)),
-        text(5),
-        any::<bool>(),
+        option::of(prose),
+        option::of(0_i64..1000),
+        option::of(text(10)),
+        option::of(text(5)),
+        option::of(any::<bool>()),
     )
-        .prop_map(|(id, name, description, minor, stock, category, attribute, active)| ImportedProduct {
+        .prop_map(|(id, name, minor, description, stock, category, attribute, active)| ImportedProduct {
             id: ProductId::new(&id).unwrap(),
-            details: ProductDetails {
-                name: ProductName::new(&name).unwrap(),
-                description: Description::new(&description).unwrap(),
-                price: Money::from_minor(minor, Currency::USD).unwrap(),
-                stock: Stock::new(stock).unwrap(),
-                category: category.map(|category| Category::new(&category).unwrap()),
-                attributes: Attributes::from_value(serde_json::json!({"a": [attribute]})).unwrap(),
-                active,
-            },
+            name: ProductName::new(&name).unwrap(),
+            price: Money::from_minor(minor, Currency::USD).unwrap(),
+            description: description.map(|text| Description::new(&text).unwrap()),
+            stock: stock.map(|units| Stock::new(units).unwrap()),
+            category: category.map(|name| Some(Category::new(&name).unwrap())),
+            attributes: attribute.map(|text| Attributes::from_value(json!({"a": [text]})).unwrap()),
+            active,
         })
 }
 
 fn csv(products: &[ImportedProduct]) -> String {
+    fn cell(value: Option<impl ToString>) -> String {
+        value.map(|value| value.to_string()).unwrap_or_default()
+    }
     let mut file = "attributes,id,name,description,price,currency,stock,category,active\n".to_owned();
-    for ImportedProduct { id, details } in products {
+    for product in products {
         let cells = [
-            details.attributes.to_json(),
-            id.to_string(),
-            details.name.to_string(),
-            details.description.to_string(),
-            details.price.to_string(),
-            details.price.currency().to_string(),
-            details.stock.get().to_string(),
-            details.category.as_ref().map(ToString::to_string).unwrap_or_default(),
-            details.active.to_string(),
+            cell(product.attributes.as_ref().map(Attributes::to_json)),
+            product.id.to_string(),
+            product.name.to_string(),
+            cell(product.description.as_ref()),
+            product.price.to_string(),
+            product.price.currency().to_string(),
+            cell(product.stock.map(Stock::get)),
+            cell(product.category.as_ref().and_then(Option::as_ref)),
+            cell(product.active),
         ];
         let quoted: Vec<String> =
             cells.iter().map(|cell| format!("\"{}\"", cell.replace('"', "\"\""))).collect();
@@ -173,10 +188,12 @@ fn csv(products: &[ImportedProduct]) -> String {
 }
 
 fn ndjson(products: &[ImportedProduct]) -> String {
-    let line = |ImportedProduct { id, details }: &ImportedProduct| {
-        let line = serde_json::json!({"id": id, "name": details.name, "description": details.description,
-            "price": details.price.to_string(), "currency": "USD", "stock": details.stock,
-            "category": details.category, "attributes": details.attributes, "active": details.active});
+    let line = |product: &ImportedProduct| {
+        let mut line = json!({"id": product.id, "name": product.name, "price": product.price.to_string(),
+            "currency": "USD", "description": product.description, "stock": product.stock,
+            "category": product.category, "attributes": product.attributes, "active": product.active});
+        // What is left out: none of these is null here because it was said to be.
+        line.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         format!("{line}\n")
     };
     products.iter().map(line).collect()

@@ -22,12 +22,17 @@ use crate::{
 
 /// Import products
 ///
-/// A table whose first row names its columns, or one JSON object a line; of any size, row by row at most 64 KiB. Each row
-/// is written over the product with its id, all of it; of several rows with the same id the last counts. Rows with
-/// something wrong are left out and named, the others are written, a thousand at a time. When the answer does not come,
-/// import all again: what is there already stays as it is.
+/// A table whose first row names its columns, or one JSON object a line; of any size, row by row at most 64 KiB. `id`,
+/// `name` and `price` are in every row. What else a row leaves out stays as it is in a product that is there, and is as in
+/// a new product otherwise; only a price is always in the currency that its row names, or else in the server's default.
+/// A column that is not there and a cell without text leave out; in an object, `null` takes the product out of its
+/// category and empties description and attributes. Rows with the same id count one after the other.
+///
+/// Rows with something wrong are left out and named, the others are written, a thousand at a time. When the answer does
+/// not come, import all again: what is there already stays as it is. That is why an `Idempotency-Key` is not looked at
+/// here: a file of any size is not one transaction, and what a key is for, the rows are by themselves.
 #[utoipa::path(post, path = "/api/v1/products/import", tag = "products", operation_id = "import_products",
-    params(("dry_run" = Option<bool>, Query, description = "Only say what would be done", example = false)),
+    params(("dry_run" = Option<bool>, Query, description = "Only say what would be done: each thousand rows are compared with what is there now", example = false)),
     request_body(content(
         (String = "text/csv", example = "id,name,description,price,currency,stock,category,attributes,active\n1,Laptop,,1299.99,USD,25,Computers,\"{\"\"colour\"\":\"\"grey\"\"}\",true\n"),
         (String = "application/x-ndjson", example = "{\"id\":1,\"name\":\"Laptop\",\"price\":1299.99,\"currency\":\"USD\",\"stock\":25}\n"),

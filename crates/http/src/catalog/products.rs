@@ -6,16 +6,16 @@ use actix_web::{
     web::{Data, Payload},
 };
 use bytes::Bytes;
-use cartwright_catalog::{CachedProduct, Draft, DraftError, Fault};
+use cartwright_catalog::{CachedProduct, CatalogError, Draft, DraftError, Fault};
 use cartwright_domain::{Product, ProductChange};
 use cartwright_storage::{Changed, Created, Deleted};
 
 use super::{edge::text, wire};
 use crate::{
     AppState,
-    answer::{Answer, plain, versioned},
+    answer::{Answer, plain, replayed, versioned},
     body,
-    headers::{expected, not_modified, product},
+    headers::{claim, expected, not_modified, product},
     problem::Problem,
     wire::json,
 };
@@ -64,22 +64,31 @@ pub(crate) async fn get_product(request: HttpRequest, state: Data<AppState>) -> 
 
 /// Make a product
 ///
-/// Without an `id` it gets the next number that no product had.
+/// Without an `id` it gets the next number that no product had. With an `Idempotency-Key` one product is made, however
+/// often the request is sent: each time the answer is the first one. Keys belong to whoever `X-User-ID` names; requests
+/// that name nobody have theirs in common.
 #[utoipa::path(post, path = "/api/v1/products", tag = "products", operation_id = "create_product",
     request_body = wire::NewProduct,
     responses((status = 201, description = "The product; `Location` is its address", body = wire::Product)))]
 pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let draft = draft(&request, &state, payload).await?;
     let new = draft.create(state.settings.default_currency).map_err(invalid)?;
-    match state.catalog.create(new).await? {
-        Created::Created(product) => {
-            let mut response = answer(StatusCode::CREATED, &product)?;
-            // What is in an id needs no escaping in a path.
-            response.headers_mut().insert(LOCATION, text(format!("/api/v1/products/{}", product.id)));
-            Ok(response)
-        }
+    let what = serde_json::to_string(&(&new.id, &new.details)).map_err(CatalogError::Document)?;
+    let claim = claim(&request, None, &format!("product\n{what}"))?;
+    match state.catalog.create(new, claim).await? {
+        Created::Created(product) => made(&product),
+        Created::Replayed(product) => made(&product).map(replayed),
         Created::Exists => Err(Problem::ProductExists),
+        Created::KeyReused => Err(Problem::KeyReused),
+        Created::KeyInFlight => Err(Problem::KeyInFlight),
     }
+}
+
+fn made(product: &Product) -> Answer {
+    let mut response = answer(StatusCode::CREATED, product)?;
+    // What is in an id needs no escaping in a path.
+    response.headers_mut().insert(LOCATION, text(format!("/api/v1/products/{}", product.id)));
+    Ok(response)
 }
 
 /// Replace a product

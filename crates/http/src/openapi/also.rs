@@ -100,8 +100,9 @@ fn of_catalog(also: &mut Also, path: &str, method: &str) {
             }
         }
         _ if path == "/api/v1/products" => {
+            also.parameters.push("IdempotencyKey");
             also.statuses.push("409");
-            also.headers.extend(["ETag", "Location"]);
+            also.headers.extend(["ETag", "Location", "Idempotent-Replayed"]);
         }
         _ => {}
     }

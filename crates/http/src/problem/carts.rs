@@ -4,26 +4,13 @@ use actix_web::http::StatusCode;
 use cartwright_cart::CartServiceError;
 use cartwright_domain::CartError;
 
-use super::{Entry, bug, entry, fenced, sentence, storage};
+use super::{Entry, bug, entry, fenced, key_in_flight, key_reused, sentence, storage};
 
 pub(super) fn service(error: &CartServiceError) -> Entry {
     match error {
         CartServiceError::Refused { error, .. } => refused(error),
-        CartServiceError::KeyReused => entry(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency_key_reused",
-            "Idempotency key reused",
-            "This Idempotency-Key was used for a different request. Use a new one.",
-        ),
-        CartServiceError::KeyInFlight => Entry {
-            retry_after: Some("1"),
-            ..entry(
-                StatusCode::CONFLICT,
-                "idempotency_key_in_flight",
-                "Request in progress",
-                "A request with this Idempotency-Key is being carried out. Try again in a moment.",
-            )
-        },
+        CartServiceError::KeyReused => key_reused(),
+        CartServiceError::KeyInFlight => key_in_flight(),
         CartServiceError::Overloaded => entry(
             StatusCode::SERVICE_UNAVAILABLE,
             "overloaded",

@@ -61,6 +61,9 @@ mod tests {
             assert_eq!(response.status(), 503, "{problem:?}");
             assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1", "{problem:?}");
         }
+        let in_flight = Problem::KeyInFlight.error_response();
+        assert_eq!(in_flight.status(), 409);
+        assert_eq!(in_flight.headers().get(RETRY_AFTER).unwrap(), "1");
         for bug in [CatalogError::Lost, CatalogError::Storage(StorageError::unexpected("a row"))] {
             assert_eq!(Problem::from(bug).status_code(), 500);
         }

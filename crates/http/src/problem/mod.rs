@@ -63,6 +63,10 @@ pub(crate) enum Problem {
     NoProduct,
     #[error("the id belongs to a product")]
     ProductExists,
+    #[error("the idempotency key was used for a different request")]
+    KeyReused,
+    #[error("a request with the same idempotency key is being carried out")]
+    KeyInFlight,
     #[error("the product is at another version")]
     ProductMoved(Box<CachedProduct>),
     #[error("there is no such document in the cache")]
@@ -177,6 +181,27 @@ fn fenced() -> Entry {
     )
 }
 
+fn key_reused() -> Entry {
+    entry(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        "Idempotency key reused",
+        "This Idempotency-Key was used for a different request. Use a new one.",
+    )
+}
+
+fn key_in_flight() -> Entry {
+    Entry {
+        retry_after: Some("1"),
+        ..entry(
+            StatusCode::CONFLICT,
+            "idempotency_key_in_flight",
+            "Request in progress",
+            "A request with this Idempotency-Key is being carried out. Try again in a moment.",
+        )
+    }
+}
+
 impl Problem {
     pub(crate) fn invalid(pointer: impl Into<String>, code: &'static str, detail: impl ToString) -> Self {
         Self::Invalid(vec![FieldError::new(pointer, code, detail)])
@@ -200,6 +225,8 @@ impl Problem {
                 "Product exists",
                 "This id belongs to a product, perhaps to a deleted one. Choose another one, or leave it out.",
             ),
+            Self::KeyReused => key_reused(),
+            Self::KeyInFlight => key_in_flight(),
             Self::ProductMoved(_) => entry(
                 StatusCode::PRECONDITION_FAILED,
                 "version_mismatch",

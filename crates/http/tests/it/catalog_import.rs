@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use actix_web::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kit::{Answer, Shop, request};
 
@@ -58,6 +58,78 @@ async fn a_dry_run_says_what_would_be_done() {
     let done = import(&shop, CSV, file).await;
     assert_eq!((counts(&done), &done["dry_run"]), ([5, 1, 1, 2, 1], &false.into()), "{done}");
     assert_eq!(shop.get("/api/v1/products/1").await.json()["price"], 2.0, "the last row counts");
+}
+
+#[actix_web::test]
+async fn what_a_row_leaves_out_stays() {
+    let shop = Shop::open();
+    shop.make(r#"{"id":"tea","name":"Tea","description":"Green","price":3,"stock":4,"category":"Drinks","attributes":{"organic":true},"active":false}"#)
+        .await;
+    let show = async || {
+        let tea = shop.get("/api/v1/products/tea").await.json();
+        ["name", "description", "price", "stock", "category", "attributes", "active"]
+            .map(|name| tea[name].clone())
+    };
+    let is = |name: &str, price: f64| {
+        [
+            name.into(),
+            "Green".into(),
+            price.into(),
+            4.into(),
+            "Drinks".into(),
+            json!({"organic": true}),
+            false.into(),
+        ]
+    };
+    for (n, (kind, file)) in [
+        (CSV, "id,name,price\ntea,Tea 0,0\n"),
+        (CSV, "id,name,price,stock,description,category,attributes,active\ntea,Tea 1,1,,,,,\n"),
+        (NDJSON, r#"{"id":"tea","name":"Tea 2","price":2}"#),
+        (NDJSON, r#"{"id":"tea","name":"Tea 3","price":3,"stock":null,"active":null}"#),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let dry = send(&shop, &format!("{ADDRESS}?dry_run=true"), kind, file).await.json();
+        assert_eq!(counts(&dry), [1, 0, 1, 0, 0], "{dry}");
+        assert_eq!(counts(&import(&shop, kind, file).await), [1, 0, 1, 0, 0]);
+        #[expect(clippy::cast_precision_loss, reason = "it is less than four")]
+        let price = n as f64;
+        assert_eq!(show().await, is(&format!("Tea {n}"), price));
+        assert_eq!(counts(&import(&shop, kind, file).await), [1, 0, 0, 1, 0], "again changes nothing");
+    }
+
+    // Rows of one file, in order: of each field what was said last.
+    let file = "id,name,price,stock,active\ntea,A,1,7,\nnew,N,1,,0\ntea,B,2,,true\nnew,N,1,3,\ntea,C,3,,\n";
+    let dry = send(&shop, &format!("{ADDRESS}?dry_run=true"), CSV, file).await.json();
+    assert_eq!(counts(&dry), [5, 1, 1, 3, 0], "{dry}");
+    assert_eq!(counts(&import(&shop, CSV, file).await), [5, 1, 1, 3, 0]);
+    let [name, _, price, stock, .., active] = show().await;
+    assert_eq!((name, price, stock, active), ("C".into(), 3.0.into(), 7.into(), true.into()));
+    let new = shop.get("/api/v1/products/new").await.json();
+    assert_eq!((&new["stock"], &new["active"]), (&3.into(), &false.into()));
+
+    assert_eq!(shop.get("/api/v1/categories/Drinks/products").await.json()["items"][0]["name"], "C");
+    let emptied = r#"{"id":"tea","name":"C","price":3,"description":null,"category":null,"attributes":null}"#;
+    assert_eq!(counts(&import(&shop, NDJSON, emptied).await), [1, 0, 1, 0, 0]);
+    let [_, description, _, stock, category, attributes, _] = show().await;
+    assert_eq!((description, stock, category, attributes), ("".into(), 7.into(), Value::Null, json!({})));
+    shop.state.catalog.settle().await;
+    assert_eq!(shop.get("/api/v1/categories/Drinks/products").await.json()["total"], 0);
+}
+
+#[actix_web::test]
+async fn a_deleted_product_is_made_anew() {
+    let shop = Shop::open();
+    shop.make(r#"{"id":"tea","name":"Tea","price":3,"stock":4,"category":"Drinks"}"#).await;
+    shop.order("11111111-1111-7111-8111-111111111111", "ana", &["tea"]).await;
+    assert_eq!(shop.delete("/api/v1/products/tea").await.json()["outcome"], "retired");
+    let file = "id,name,price\ntea,Tea,3\n";
+    let dry = send(&shop, &format!("{ADDRESS}?dry_run=true"), CSV, file).await.json();
+    assert_eq!((counts(&dry), counts(&import(&shop, CSV, file).await)), ([1, 1, 0, 0, 0], [1, 1, 0, 0, 0]));
+    let tea = shop.get("/api/v1/products/tea").await.json();
+    let wanted = (&0.into(), &Value::Null, &true.into(), &3.into());
+    assert_eq!((&tea["stock"], &tea["category"], &tea["active"], &tea["version"]), wanted);
 }
 
 #[actix_web::test]

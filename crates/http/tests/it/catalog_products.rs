@@ -65,6 +65,68 @@ async fn ids_are_given_out_or_taken() {
 }
 
 #[actix_web::test]
+async fn a_product_is_made_once_for_a_key() {
+    let shop = Shop::open();
+    let post = |key: &str, body: &str| {
+        with_json(Method::POST, "/api/v1/products", body).insert_header(("idempotency-key", key))
+    };
+    for (key, body, again) in [
+        (
+            "numbered",
+            r#"{"name":"Tea","price":3.5,"attributes":{"a":1,"b":2}}"#,
+            r#"{"attributes":{"b":2,"a":1},"stock":0,"price":"3.50","name":" Tea"}"#,
+        ),
+        ("named", TEA, TEA),
+    ] {
+        let first = shop.send(post(key, body)).await;
+        assert_eq!((first.status.as_u16(), first.header("idempotent-replayed")), (201, ""), "{first:?}");
+        let address = first.header("location");
+        assert_eq!(shop.json(Method::PATCH, address, r#"{"price":9}"#).await.status, 200);
+        // the same request, spelt differently
+        for body in [body, again] {
+            let replay = shop.send(post(key, body)).await;
+            assert_eq!((replay.status.as_u16(), replay.header("idempotent-replayed")), (201, "true"));
+            assert_eq!((&replay.body, replay.header("location")), (&first.body, address));
+            assert_eq!(replay.header("etag"), first.header("etag"));
+        }
+        let other = r#"{"name":"Cup","price":3.5}"#;
+        shop.send(post(key, other)).await.problem(422, "idempotency_key_reused");
+        let ana = shop.send(post(key, other).insert_header(("x-user-id", "ana"))).await;
+        assert_eq!((ana.status.as_u16(), ana.header("idempotent-replayed")), (201, ""), "another's key");
+    }
+    shop.send(post("taken", TEA)).await.problem(409, "product_exists");
+    assert_eq!(
+        shop.send(post("taken", r#"{"name":"Pot","price":1}"#)).await.status,
+        201,
+        "that was not kept"
+    );
+    shop.send(post("a b", TEA)).await.problem(400, "malformed_idempotency_key");
+    // One key is one key, also for carts.
+    let add = with_json(Method::POST, "/api/v1/carts/ana/items", r#"{"product_id":"sku-1"}"#);
+    let add = add.insert_header(("idempotency-key", "named")).insert_header(("x-user-id", "ana"));
+    shop.send(add).await.problem(422, "idempotency_key_reused");
+}
+
+#[actix_web::test]
+async fn parallel_requests_with_one_key_make_one_product() {
+    let shop = Shop::open();
+    let before = shop.get("/api/v1/products").await.json()["total"].as_u64().unwrap();
+    let post = || {
+        let body = r#"{"name":"Tea","price":3.5}"#;
+        shop.send(with_json(Method::POST, "/api/v1/products", body).insert_header(("idempotency-key", "k")))
+    };
+    let answers = futures_util::future::join_all((0..20).map(|_| post())).await;
+    assert!(
+        answers.iter().all(|answer| answer.status == 201 && answer.body == answers[0].body),
+        "{answers:?}"
+    );
+    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == "true").count();
+    assert_eq!(replayed, 19);
+    shop.state.catalog.settle().await;
+    assert_eq!(shop.get("/api/v1/products").await.json()["total"], before + 1);
+}
+
+#[actix_web::test]
 async fn who_has_the_version_gets_no_body_and_who_has_not_changes_nothing() {
     let shop = Shop::open();
     shop.make(TEA).await;

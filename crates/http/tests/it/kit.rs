@@ -129,13 +129,13 @@ impl Drop for Shop {
 async fn start(path: &std::path::Path) -> (Arc<SqliteStore>, CartService, CatalogService) {
     let store = Arc::new(SqliteStore::open(path, SqliteOptions::default()).await.unwrap());
     store.migrate().await.unwrap();
-    let product = |id: &str, price, active| ImportedProduct {
-        id: ProductId::new(id).unwrap(),
-        details: ProductDetails {
+    let product = |id: &str, price, active| {
+        let details = ProductDetails {
             stock: Stock::new(10_000).unwrap(),
             active,
             ..ProductDetails::new(ProductName::new(&format!("Product {id}")).unwrap(), price)
-        },
+        };
+        ImportedProduct::whole(ProductId::new(id).unwrap(), details)
     };
     let usd = |minor| Money::from_minor(minor, Currency::USD).unwrap();
     let yen = Money::from_minor(500, Currency::JPY).unwrap();

@@ -129,35 +129,57 @@ statement! {
 }
 
 statement! {
-    /// Writes products over those with the same id: how many are new, and how many are different.
+    /// Makes products, and changes those that are there: how many were there, were not, came back, are different.
+    ///
+    /// Null is what was left out; of a category, the empty text is none. Those that are there are locked first, in their
+    /// order, and read as they are then: nothing that somebody else writes meanwhile is written over. One that is made
+    /// or removed meanwhile is neither there nor not: the first two counts do not come to all.
     ImportProducts<'a> {
         ids: Vec<&'a str> as Array<Text>,
         names: Vec<&'a str> as Array<Text>,
         name_keys: Vec<String> as Array<Text>,
-        descriptions: Vec<&'a str> as Array<Text>,
+        descriptions: Vec<Option<&'a str>> as Array<Nullable<Text>>,
         prices: Vec<i64> as Array<BigInt>,
         currencies: Vec<&'a str> as Array<Text>,
-        stocks: Vec<i32> as Array<Integer>,
+        stocks: Vec<Option<i32>> as Array<Nullable<Integer>>,
         categories: Vec<Option<&'a str>> as Array<Nullable<Text>>,
-        attributes: Vec<String> as Array<Text>,
-        active: Vec<bool> as Array<Bool>,
+        attributes: Vec<Option<String>> as Array<Nullable<Text>>,
+        active: Vec<Option<bool>> as Array<Nullable<Bool>>,
         now: DateTime<Utc> as Timestamptz,
     }
-    (BigInt, BigInt)
-    "WITH written AS ( \
-         INSERT INTO products AS p (id, name, name_key, description, price_minor, currency, stock, category, \
-             attributes, active, created_at, updated_at) \
-         SELECT u.*, $11, $11 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS u \
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, \
-             description = excluded.description, price_minor = excluded.price_minor, currency = excluded.currency, \
-             stock = excluded.stock, category = excluded.category, attributes = excluded.attributes, \
-             active = excluded.active, version = p.version + 1, updated_at = excluded.updated_at, retired_at = NULL \
-         WHERE p.retired_at IS NOT NULL \
+    (BigInt, BigInt, BigInt, BigInt)
+    "WITH wanted AS ( \
+         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) WITH ORDINALITY \
+         AS u (id, name, name_key, description, price_minor, currency, stock, category, attributes, active, at)), \
+     there AS MATERIALIZED ( \
+         SELECT p.id, p.retired_at IS NOT NULL AS retired, w.name, w.name_key, \
+             coalesce(w.description, old.description, '') AS description, w.price_minor, w.currency, \
+             coalesce(w.stock, old.stock, 0) AS stock, nullif(coalesce(w.category, old.category), '') AS category, \
+             coalesce(w.attributes, old.attributes, '{}') AS attributes, coalesce(w.active, old.active, true) AS active \
+         FROM wanted w JOIN products p ON p.id = w.id COLLATE \"C\" \
+         LEFT JOIN LATERAL (SELECT p.description, p.stock, p.category, p.attributes, p.active) AS old \
+             ON p.retired_at IS NULL \
+         ORDER BY w.at FOR UPDATE OF p), \
+     made AS ( \
+         INSERT INTO products (id, name, name_key, description, price_minor, currency, stock, category, attributes, \
+             active, created_at, updated_at) \
+         SELECT w.id, w.name, w.name_key, coalesce(w.description, ''), w.price_minor, w.currency, \
+             coalesce(w.stock, 0), nullif(w.category, ''), coalesce(w.attributes, '{}'), coalesce(w.active, true), \
+             $11, $11 \
+         FROM wanted w WHERE NOT EXISTS (SELECT FROM products p WHERE p.id = w.id COLLATE \"C\") \
+         ORDER BY w.at ON CONFLICT (id) DO NOTHING RETURNING id), \
+     changed AS ( \
+         UPDATE products p SET name = t.name, name_key = t.name_key, description = t.description, \
+             price_minor = t.price_minor, currency = t.currency, stock = t.stock, category = t.category, \
+             attributes = t.attributes, active = t.active, version = p.version + 1, updated_at = $11, retired_at = NULL \
+         FROM there t \
+         WHERE p.id = t.id AND (t.retired \
              OR (p.name, p.description, p.price_minor, p.currency, p.stock, p.category, p.attributes, p.active) \
-                 IS DISTINCT FROM (excluded.name, excluded.description, excluded.price_minor, excluded.currency, \
-                     excluded.stock, excluded.category, excluded.attributes, excluded.active) \
-         RETURNING version) \
-     SELECT count(*) FILTER (WHERE version = 1), count(*) FILTER (WHERE version > 1) FROM written"
+                 IS DISTINCT FROM (t.name, t.description, t.price_minor, t.currency, t.stock, t.category, \
+                     t.attributes, t.active)) \
+         RETURNING t.retired) \
+     SELECT (SELECT count(*) FROM there), (SELECT count(*) FROM made), \
+         (SELECT count(*) FROM changed WHERE retired), (SELECT count(*) FROM changed WHERE NOT retired)"
 }
 
 statement! {

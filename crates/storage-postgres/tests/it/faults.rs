@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cartwright_storage::{CartStore, GateStore, Outcome, StorageError};
+use cartwright_domain::{Clock, NewProduct, SystemClock};
+use cartwright_storage::{CartStore, CatalogStore, Created, GateStore, ListingStore, Outcome, StorageError};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
-use cartwright_storage_tests::{BlockingFence, add, owner};
+use cartwright_storage_tests::{BlockingFence, add, claim, details, owner};
 use cartwright_testkit::{ChaosProxy, Mode, Postgres, eventually};
 
 use crate::kit::{chain, direct, fresh_url, list_tea, node, policy, run, shop};
@@ -93,6 +94,47 @@ async fn a_call_dropped_at_any_moment_leaves_a_usable_pool() {
     }
     eventually(SOON, || async { backends(&server, "state LIKE 'idle in%'").await == 0 }).await;
     assert!(backends(&server, "true").await <= 1);
+}
+
+/// Whenever the caller goes away, or the server cuts the connection: the same key tells whether the product was made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_product_of_a_lost_call_is_made_once() {
+    let (url, _) = shop().await;
+    let store = PostgresStore::connect(one_connection(&url)).await.unwrap();
+    let server = direct(&url).await;
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                WHERE datname = current_database() AND application_name = 'cartwright'";
+    let mut lost = 0;
+    for step in 0..60_u64 {
+        let new = NewProduct { id: None, details: details(&format!("Cup {step}"), 1) };
+        let (key, now) = (claim(&format!("k{step}"), b"x"), SystemClock.now());
+        let create = || store.create_product(&new, Some(&key), now);
+        let moment = Duration::from_micros(100 * step);
+        let first = if step % 3 == 0 {
+            let cut = async {
+                tokio::time::sleep(moment).await;
+                server.batch_execute(kill).await.unwrap();
+            };
+            Some(futures_util::join!(create(), cut).0)
+        } else {
+            tokio::time::timeout(moment, create()).await.ok()
+        };
+        lost += u64::from(!matches!(first, Some(Ok(_))));
+        let told = async {
+            loop {
+                match create().await {
+                    Ok(Created::Created(_) | Created::Replayed(_)) => return,
+                    // The transaction of the lost call is still being ended, or the connection was cut.
+                    Ok(Created::KeyInFlight) | Err(StorageError::Unavailable(_)) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(SOON, told).await.unwrap();
+        assert!(matches!(create().await, Ok(Created::Replayed(_))));
+    }
+    assert!(lost > 0);
+    assert_eq!(store.count_listings(99).await.unwrap(), 1 + 60);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cartwright_storage::{CartStore, Outcome};
-use cartwright_storage_tests::{BlockingFence, RecordingFence, add, claimed, owner, remove};
+use cartwright_domain::{Clock, NewProduct, SystemClock};
+use cartwright_storage::{CartStore, CatalogStore, Created, ListingStore, Outcome};
+use cartwright_storage_tests::{BlockingFence, RecordingFence, add, claim, claimed, details, owner, remove};
 use cartwright_testkit::eventually;
 
 use crate::kit::{direct, node, policy, run, shop};
@@ -80,6 +81,27 @@ async fn a_key_that_another_node_works_on_is_in_flight() {
     running.await.unwrap().unwrap();
     let outcomes = run(&second, &[claimed(add("ana", "tea", 1), "k", b"x")]).await.unwrap();
     assert!(matches!(outcomes[0], Outcome::Replayed(_)), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_product_waits_for_no_key_that_another_node_works_on() {
+    let (url, first) = shop().await;
+    let second = node(&url).await;
+    let fence = Arc::new(BlockingFence::default());
+    let running = tokio::spawn({
+        let fence = Arc::clone(&fence);
+        async move { first.execute_batch(&[claimed(add("ana", "tea", 1), "k", b"x")], &policy(), &*fence).await }
+    });
+    fence.reached().await;
+    let new = NewProduct { id: None, details: details("Cup", 1) };
+    let create = async |fingerprint| {
+        second.create_product(&new, Some(&claim("k", fingerprint)), SystemClock.now()).await.unwrap()
+    };
+    assert_eq!(create(b"y").await, Created::KeyInFlight);
+    fence.release();
+    running.await.unwrap().unwrap();
+    assert_eq!(create(b"y").await, Created::KeyReused);
+    assert_eq!(second.count_listings(9).await.unwrap(), 1);
 }
 
 /// PostgreSQL gives the cart's lock back before the key's, or after: the one who waited for the cart is answered.

@@ -12,7 +12,7 @@ use cartwright_domain::{
 };
 use cartwright_storage::{CatalogStore, GenerationStore, QueryCacheStore, ReadFrom, StatisticsStore};
 use cartwright_storage_postgres::PostgresStore;
-use cartwright_storage_tests::product;
+use cartwright_storage_tests::{details, imported, product};
 use cartwright_testkit::eventually;
 use chrono::DateTime;
 
@@ -86,6 +86,14 @@ async fn look_ups(store: &PostgresStore) {
     store.generations(&["t1", "t2"]).await.unwrap();
 }
 
+/// Of products that are there, after the first time.
+async fn imports(store: &PostgresStore) {
+    for minor in [1, 2] {
+        let rows = ["i1", "i2", "i3"].map(|id| imported(id, details("Imported", minor)));
+        store.import_products(&rows, DateTime::UNIX_EPOCH).await.unwrap();
+    }
+}
+
 async fn searches(store: &PostgresStore) {
     let rare = SearchQuery { text: Some(SearchText::new("word77 ")), ..SearchQuery::default() };
     store.search(&rare, FROM).await.unwrap();
@@ -106,6 +114,7 @@ async fn reads_follow_an_index_and_stop() {
     lists(&early).await;
     statistics(&early).await;
     look_ups(&early).await;
+    imports(&early).await;
     searches(&early).await;
     let server = direct(&url).await;
     server.batch_execute(ROWS).await.unwrap();
@@ -115,11 +124,13 @@ async fn reads_follow_an_index_and_stop() {
     server.batch_execute(clean).await.unwrap();
     drop(server);
     for (what, store, most) in [
-        ("early lists", Some(early), 60 * 25),
+        ("early lists and imports", Some(early), 60 * 25 + 100),
         ("lists", None, 60 * 25),
         // Ten of each, those that are out of stock, and for recommendations thirty for each of three.
         ("statistics", None, 900),
         ("look-ups", None, 30),
+        // Three products, each looked for three times and its old row by every index that has it.
+        ("imports", None, 100),
         // Forty rare matches twice, and six times as many as are counted; for one of a category the planner walks all,
         // as long as the newest lie together. Any range or category that was read whole would be thousands more.
         ("searches", None, 9_000),
@@ -133,7 +144,12 @@ async fn reads_follow_an_index_and_stop() {
             "statistics" => statistics(&store).await,
             "look-ups" => look_ups(&store).await,
             "searches" => searches(&store).await,
-            _ => lists(&store).await,
+            "imports" => imports(&store).await,
+            "lists" => lists(&store).await,
+            _ => {
+                lists(&store).await;
+                imports(&store).await;
+            }
         }
         drop(store);
         let after = reads(&ended(&url, "true").await).await;
