@@ -6,16 +6,21 @@ from .base import Base
 
 
 class Adapter(Base):
-    workloads = ("get_cart_hot", "add_to_cart", "mixed_70_30")
+    workloads = ("get_cart_hot", "add_to_cart", "mixed_70_30", "product_zipf")
 
     def get_cart(self, u): return "GET", f"/api/v1/carts/{u}", None, None
     def add(self, u, k): return "POST", f"/api/v1/carts/{u}/items", None, {"product_id": self.line(u, k), "quantity": 1}
 
+    def product(self, p): return "GET", f"/api/v1/products/{p}/cached", None, None
+
     def seed(self):
         # A new version of every cart while the server runs would be served stale: rows are made before it has read any.
         self.psql("truncate carts, products")
-        self.psql(f"""insert into products (id, name, price_minor, currency, active, created_at, updated_at)
-            select i::text, 'Rig product ' || lpad(i::text, 6, '0') || ', a plain description', 100 + (i * 37) % 9900, 'EUR', true, now(), now()
+        self.psql(f"""insert into products (id, name, description, price_minor, currency, active, stock, category, created_at, updated_at)
+            select i::text, 'Rig product ' || lpad(i::text, 6, '0') || ', a plain description',
+                   'A description of some length that says what this product is for, how it is made and of what, and how long it lasts. '
+                   || 'About as long as those that shops have in their lists, so that an answer has about six hundred bytes, headers aside.',
+                   100 + (i * 37) % 9900, 'EUR', true, 1000, 'Category ' || i % 100, now(), now()
             from generate_series(1, {self.products}) i""")
         self.psql(f"""insert into carts (owner, version, created_at, updated_at, quantities, lines)
             select u::text, 5, now(), now(), json_agg(1)::text, json_agg(json_build_object('product_id', p.id, 'name', p.name,

@@ -4,6 +4,8 @@ from .cartwright import Adapter as Cartwright
 
 
 class Adapter(Cartwright):
+    workloads = ("get_cart_hot", "add_to_cart", "mixed_70_30")
+
     def seed(self):
         def fill(call, u):
             for k in range(5):

@@ -1,4 +1,5 @@
 use std::{
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -7,7 +8,7 @@ use cartwright_storage::StorageError;
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, pooled_connection::PoolableConnection,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::SemaphorePermit};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
@@ -43,6 +44,36 @@ const SESSION: &str = "\
 pub(crate) type Pool = bb8::Pool<Connector>;
 /// One of them, for a while.
 pub(crate) type Pooled<'a> = bb8::PooledConnection<'a, Connector>;
+
+/// One of them, and the turn to have it.
+///
+/// Turns are taken in the order of asking. The pool by itself hands a connection that is given back to whoever asks
+/// next, before those that wait: callers in a tight loop would keep it among themselves.
+pub(crate) struct Leased<'a> {
+    /// Given back before the turn.
+    connection: Pooled<'a>,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl<'a> Leased<'a> {
+    pub(crate) fn new(connection: Pooled<'a>, turn: SemaphorePermit<'a>) -> Self {
+        Self { connection, _turn: turn }
+    }
+}
+
+impl Deref for Leased<'_> {
+    type Target = AsyncPgConnection;
+
+    fn deref(&self) -> &AsyncPgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Leased<'_> {
+    fn deref_mut(&mut self) -> &mut AsyncPgConnection {
+        &mut self.connection
+    }
+}
 
 /// What a server is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

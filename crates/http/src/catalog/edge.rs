@@ -83,9 +83,6 @@ pub(super) fn answer(status: StatusCode, body: Bytes, served: &Served, keep: &Ke
     }
     let private = matches!(keep, Keep::Private);
     headers.insert(CACHE_CONTROL, if served.stale && !private { STALE } else { keep.cache_control() });
-    if !private {
-        headers.insert(VARY, ENCODING);
-    }
     // Downstream, an age counts against the time that an answer may be kept.
     let current = matches!(keep, Keep::Told(_)) && !served.stale;
     headers.insert(AGE, if current { NO_AGE } else { HeaderValue::from(served.age.as_secs()) });
@@ -109,6 +106,8 @@ pub(super) fn document(
         answer(StatusCode::OK, body, &served, keep)
     };
     response.headers_mut().insert(ETAG, text(format!("W/\"{hash}\"")));
+    // Lists are compressed for those who want it.
+    response.headers_mut().insert(VARY, ENCODING);
     if !matches!(keep, Keep::Private) {
         response.headers_mut().insert(SURROGATE_KEY, keys);
     }

@@ -25,12 +25,24 @@ macro_rules! read {
 
 /// All addresses. The router tries them in this order: the hottest first, and names before parameters.
 pub(super) fn all() -> Vec<Mounted> {
-    [of_products(), of_carts(), of_catalog(), of_operations()].into_iter().flatten().collect()
+    [hottest(), of_products(), of_carts(), of_catalog(), of_operations()].into_iter().flatten().collect()
+}
+
+fn hottest() -> Vec<Mounted> {
+    vec![
+        at("/api/v1/products/{product_id}/cached", GET, read!(cached::cached)),
+        at("/api/v1/carts/{user_id}", "GET, HEAD, DELETE", |resource| {
+            resource
+                .route(get().to(carts::get_cart))
+                .route(delete().to(carts::clear))
+                .route(head().to(carts::get_cart))
+        }),
+        at("/api/v1/carts/{user_id}/items", POST, |resource| resource.route(post().to(carts::add))),
+    ]
 }
 
 fn of_products() -> Vec<Mounted> {
     vec![
-        at("/api/v1/products/{product_id}/cached", GET, read!(cached::cached)),
         at("/api/v1/products", "GET, HEAD, POST", |resource| {
             resource
                 .route(get().to(lists::list))
@@ -57,13 +69,6 @@ fn of_products() -> Vec<Mounted> {
 
 fn of_carts() -> Vec<Mounted> {
     vec![
-        at("/api/v1/carts/{user_id}", "GET, HEAD, DELETE", |resource| {
-            resource
-                .route(get().to(carts::get_cart))
-                .route(delete().to(carts::clear))
-                .route(head().to(carts::get_cart))
-        }),
-        at("/api/v1/carts/{user_id}/items", POST, |resource| resource.route(post().to(carts::add))),
         at("/api/v1/carts/{user_id}/items/{product_id}", "PUT, DELETE", |resource| {
             resource.route(put().to(carts::set_quantity)).route(delete().to(carts::remove))
         }),

@@ -1,9 +1,14 @@
 //! Connections that end, callers that go away, servers that stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use cartwright_domain::{Clock, NewProduct, SystemClock};
-use cartwright_storage::{CartStore, CatalogStore, Created, GateStore, ListingStore, Outcome, StorageError};
+use cartwright_storage::{
+    CartStore, CatalogStore, Created, GateStore, ListingStore, Outcome, PositionStore, StorageError,
+};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_tests::{BlockingFence, add, claim, details, owner};
 use cartwright_testkit::{ChaosProxy, Mode, Postgres, eventually};
@@ -245,4 +250,32 @@ fn connections_outlive_the_runtime_of_their_first_user() {
     short.block_on(run(&store, &[add("ana", "tea", 1)])).unwrap();
     drop(short);
     main.block_on(run(&store, &[add("ana", "tea", 1)])).unwrap();
+}
+
+/// The pool by itself gives a connection to whoever asks next, and those who wait may wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_in_a_tight_loop_leave_their_turn_to_those_who_wait() {
+    let url = Postgres::shared().fresh_database().await;
+    let options = PostgresOptions {
+        pool_size: 2,
+        acquire_timeout: Duration::from_secs(2),
+        ..PostgresOptions::new(url)
+    };
+    let store = PostgresStore::connect(options).await.unwrap();
+    let until = Instant::now() + Duration::from_secs(5);
+    let callers = (0..64).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut asked = 0;
+            while Instant::now() < until {
+                store.position().await.unwrap();
+                asked += 1;
+            }
+            asked
+        })
+    });
+    let asked: Vec<u32> =
+        futures_util::future::join_all(callers).await.into_iter().map(Result::unwrap).collect();
+    let (least, most) = (asked.iter().min().unwrap(), asked.iter().max().unwrap());
+    assert!(least * 10 > *most, "everybody has as many turns: {asked:?}");
 }
