@@ -13,14 +13,17 @@ mod error;
 pub mod import;
 mod kinds;
 mod layers;
+mod rankings;
 mod service;
 pub mod surrogate;
 mod warm;
+mod wiring;
 mod write;
 
 pub use draft::{Column, Draft, DraftError, Edit, Fault};
 pub use error::CatalogError;
 pub use kinds::{CachedProduct, Inventory, Ranking, Summary};
 pub use layers::StoredResults;
-pub use service::{CatalogService, CatalogSettings, Parts, Shared};
+pub use service::CatalogService;
+pub use wiring::{CatalogSettings, Parts, Shared};
 pub use write::EditError;

@@ -5,6 +5,7 @@
 
 mod cart;
 mod catalog;
+mod checked;
 mod clock;
 mod command;
 mod gate;

@@ -1,6 +1,6 @@
 //! A product is made: in one statement, or with an idempotency key in one transaction.
 
-use cartwright_domain::{NewProduct, Product, ProductId, sort_key};
+use cartwright_domain::{NewProduct, Product, ProductId};
 use cartwright_storage::{Created, IdempotencyClaim, StorageError};
 use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryResult};
@@ -9,9 +9,8 @@ use futures_util::join;
 
 use crate::{
     claims::{self, Claimed},
-    products::{category, units},
     read,
-    sql::{CreateNumbered, CreateProduct},
+    sql::{CreateNumbered, CreateProduct, Details},
     store::PostgresStore,
     transaction::{Failure, Transaction},
     write::check,
@@ -76,36 +75,13 @@ async fn make(
     new: &NewProduct,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<String>> {
-    let details = &new.details;
+    let details = Details::of(&new.details);
     if let Some(id) = &new.id {
-        let statement = CreateProduct {
-            id: id.as_str(),
-            name: details.name.as_str(),
-            name_key: sort_key(details.name.as_str()),
-            description: details.description.as_str(),
-            price: details.price.minor(),
-            currency: details.price.currency().code(),
-            stock: units(details.stock),
-            category: category(details),
-            attributes: details.attributes.to_json(),
-            active: details.active,
-            now,
-        };
+        let statement = CreateProduct { details, id: id.as_str(), now };
         let made = statement.get_result::<(String,)>(&mut connection).await.optional()?;
         return Ok(made.map(|(id,)| id));
     }
-    let statement = CreateNumbered {
-        name: details.name.as_str(),
-        name_key: sort_key(details.name.as_str()),
-        description: details.description.as_str(),
-        price: details.price.minor(),
-        currency: details.price.currency().code(),
-        stock: units(details.stock),
-        category: category(details),
-        attributes: details.attributes.to_json(),
-        active: details.active,
-        now,
-    };
+    let statement = CreateNumbered { details, now };
     // The first number is free, but for a client who chooses it at this very moment.
     for _ in 0..TRIES {
         let made = (&statement).get_result::<(String,)>(&mut connection).await.optional()?;

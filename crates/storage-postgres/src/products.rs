@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use cartwright_domain::{
-    Attributes, Category, Description, Product, ProductChange, ProductDetails, ProductId, Stock, sort_key,
-};
+use cartwright_domain::{Attributes, Category, Description, Product, ProductChange, ProductId, sort_key};
 use cartwright_storage::{
     Changed, Deleted, Imported, ImportedProduct, ReadFrom, StorageError, fold_imported,
 };
@@ -17,7 +15,8 @@ use crate::{
     read,
     replicas::read_from,
     sql::{
-        CleanPending, ImportProducts, LoadProducts, LockProduct, ProductRow, RemoveProduct, UpdateProduct,
+        CleanPending, Details, ImportProducts, LoadProducts, LockProduct, ProductRow, RemoveProduct,
+        UpdateProduct, units,
     },
     store::PostgresStore,
     transaction::Transaction,
@@ -65,18 +64,9 @@ impl PostgresStore {
         if after.apply(change, now).is_empty() {
             return Ok(end(transaction, Changed::Unchanged(before)).await);
         }
-        let details = &after.details;
         let statement = UpdateProduct {
+            details: Details::of(&after.details),
             id: id.as_str(),
-            name: details.name.as_str(),
-            name_key: sort_key(details.name.as_str()),
-            description: details.description.as_str(),
-            price: details.price.minor(),
-            currency: details.price.currency().code(),
-            stock: units(details.stock),
-            category: category(details),
-            attributes: details.attributes.to_json(),
-            active: details.active,
             version: i64::try_from(after.version).map_err(read::bad("a version beyond all versions"))?,
             now,
         };
@@ -202,15 +192,6 @@ fn import_statement<'a>(chunk: &'a [Cow<'_, ImportedProduct>], now: DateTime<Utc
         active: column(chunk, |product| product.active),
         now,
     }
-}
-
-pub(crate) fn units(stock: Stock) -> i32 {
-    // A stock is at most a billion.
-    i32::try_from(stock.get()).unwrap_or(i32::MAX)
-}
-
-pub(crate) fn category(details: &ProductDetails) -> Option<&str> {
-    details.category.as_ref().map(Category::as_str)
 }
 
 fn is_other(expected: &[u64], product: &Product) -> bool {

@@ -81,37 +81,7 @@ pub(crate) fn gate(rows: Vec<GateRow>) -> Result<Gate> {
 
 /// A product of its row.
 pub(crate) fn product(row: ProductRow) -> Result<Product> {
-    let (
-        id,
-        name,
-        description,
-        price_minor,
-        currency,
-        stock,
-        category,
-        attributes,
-        active,
-        version,
-        created,
-        updated,
-    ) = row;
-    let stock = i64::from(stock);
-    let (created_at, updated_at) = (created, updated);
-    KeptProduct {
-        id,
-        name,
-        description,
-        price_minor,
-        currency,
-        stock,
-        category,
-        attributes,
-        active,
-        version,
-        created_at,
-        updated_at,
-    }
-    .read()
+    KeptProduct::of_row(row, Ok)?.read()
 }
 
 /// Products with their counts.

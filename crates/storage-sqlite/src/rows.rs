@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use cartwright_domain::{Cart, Currency, Listing, Money, OwnerId, Product, ProductId};
+pub(crate) use cartwright_storage::product_columns;
 use cartwright_storage::{KeptLines, KeptProduct, StorageError};
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -20,18 +21,8 @@ use crate::{
 type CartRow = (String, i64, i64, i64, String, String);
 type CartColumns = (Text, BigInt, BigInt, BigInt, Text, Text);
 
-/// What is read of a product, in the order of [`KeptProduct`].
-macro_rules! product_columns {
-    () => {
-        "p.id, p.name, p.description, p.price_minor, p.currency, p.stock, p.category, p.attributes, p.active, \
-         p.version, p.created_at, p.updated_at"
-    };
-}
-pub(crate) use product_columns;
-
-/// A row of these columns.
-pub(crate) type ProductRow =
-    (String, String, String, i64, String, i64, Option<String>, String, bool, i64, i64, i64);
+/// A row of [`product_columns!`].
+pub(crate) type ProductRow = cartwright_storage::ProductRow<i64>;
 /// Their types.
 pub(crate) type ProductColumns =
     (Text, Text, Text, BigInt, Text, BigInt, Nullable<Text>, Text, Bool, BigInt, BigInt, BigInt);
@@ -84,36 +75,7 @@ pub(crate) fn load_listings(
 
 /// A product of its row.
 pub(crate) fn kept_product(row: ProductRow) -> Result<Product, StorageError> {
-    let (
-        id,
-        name,
-        description,
-        price_minor,
-        currency,
-        stock,
-        category,
-        attributes,
-        active,
-        version,
-        created,
-        updated,
-    ) = row;
-    let (created_at, updated_at) = (time(created)?, time(updated)?);
-    KeptProduct {
-        id,
-        name,
-        description,
-        price_minor,
-        currency,
-        stock,
-        category,
-        attributes,
-        active,
-        version,
-        created_at,
-        updated_at,
-    }
-    .read()
+    KeptProduct::of_row(row, time)?.read()
 }
 
 fn product(id: &str) -> Result<ProductId, StorageError> {

@@ -32,7 +32,7 @@ pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
 pub use position::{LogPosition, PositionStore, ReadFrom};
 pub use query_cache::{CachedResult, GenerationStore, QueryCacheStore};
-pub use rows::{KeptFacets, KeptProduct, PRICE_STEPS};
+pub use rows::{KeptFacets, KeptProduct, PRICE_STEPS, ProductRow};
 pub use statistics::{MAX_PAIRED, PastLine, PastOrder, Ranked, Refreshed, StatisticsStore};
 
 /// Everything the cart service needs of a store.

@@ -12,6 +12,18 @@ use crate::{CategoryCount, Facets, PriceCount, StorageError};
 /// Where the ranges of prices in facets begin and end, in minor units: 10, 25, 50, 100, … of a currency with cents.
 pub const PRICE_STEPS: [i64; 8] = [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000];
 
+/// The columns of a [`KeptProduct`] in its order, in SQL about the products `p`.
+#[macro_export]
+macro_rules! product_columns {
+    () => {
+        "p.id, p.name, p.description, p.price_minor, p.currency, CAST(p.stock AS bigint), p.category, p.attributes, \
+         p.active, p.version, p.created_at, p.updated_at"
+    };
+}
+
+/// A row of [`product_columns!`](crate::product_columns). `T` is what a time is in it.
+pub type ProductRow<T> = (String, String, String, i64, String, i64, Option<String>, String, bool, i64, T, T);
+
 /// A product as the stores keep it. In JSON, the values in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptProduct {
@@ -49,6 +61,44 @@ fn bad<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl
 }
 
 impl KeptProduct {
+    /// What stands in a row; `time` tells what a time in it is.
+    ///
+    /// # Errors
+    /// Those of `time`.
+    pub fn of_row<T>(
+        row: ProductRow<T>,
+        time: impl Fn(T) -> Result<DateTime<Utc>, StorageError>,
+    ) -> Result<Self, StorageError> {
+        let (
+            id,
+            name,
+            description,
+            price_minor,
+            currency,
+            stock,
+            category,
+            attributes,
+            active,
+            version,
+            created,
+            updated,
+        ) = row;
+        Ok(Self {
+            id,
+            name,
+            description,
+            price_minor,
+            currency,
+            stock,
+            category,
+            attributes,
+            active,
+            version,
+            created_at: time(created)?,
+            updated_at: time(updated)?,
+        })
+    }
+
     /// The product.
     ///
     /// # Errors

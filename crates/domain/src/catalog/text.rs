@@ -1,6 +1,6 @@
-use std::{fmt, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use crate::checked::checked_text;
 
 /// Why a text cannot be a product's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,62 +82,17 @@ fn is_invisible(c: char) -> bool {
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $rule:expr) => {
-        $(#[$doc])*
-        ///
-        /// White space around it is removed. A clone shares the text.
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        checked_text! {
+            $(#[$doc])*
+            ///
+            /// White space around it is removed. A clone shares the text.
+            $name, TextError, |text| $rule.check(text)
+        }
 
         impl $name {
-            /// Checks the text.
-            ///
-            /// # Errors
-            /// [`TextError`] says what is wrong with it.
-            pub fn new(text: &str) -> Result<Self, TextError> {
-                const RULE: Rule = $rule;
-                RULE.check(text).map(|text| Self(Arc::from(text)))
-            }
-
             /// A text as a store kept it: it was checked when it was written, perhaps by an older rule.
             pub fn kept(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
-            }
-
-            /// The text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:?}", &*self.0)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = TextError;
-            fn from_str(text: &str) -> Result<Self, TextError> {
-                Self::new(text)
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::new(&text).map_err(D::Error::custom)
             }
         }
     };

@@ -22,8 +22,8 @@ pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};
 pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKeys};
 pub(crate) use products::{
-    CleanPending, CountCategories, CreateNumbered, CreateProduct, ImportProducts, LoadProducts, LockProduct,
-    ProductColumns, ProductRow, RemoveProduct, UpdateProduct, product_columns,
+    CleanPending, CountCategories, CreateNumbered, CreateProduct, Details, ImportProducts, LoadProducts,
+    LockProduct, ProductColumns, ProductRow, RemoveProduct, UpdateProduct, product_columns, units,
 };
 pub(crate) use results::{
     BumpGenerations, CleanCached, KeepCached, LoadCached, LoadGenerations, MakeGenerations, RemoveCached,
@@ -35,16 +35,23 @@ pub(crate) use statistics::{
 };
 
 /// Declares a statement: its parameters in the order of `$1`, `$2`, …, then the types of its columns, then its text.
+/// `..` is before a group of parameters that several statements begin with, which binds itself.
 macro_rules! statement {
     (
         $(#[$doc:meta])*
-        $name:ident $(<$lifetime:lifetime>)? { $($field:ident: $rust:ty as $sql:ty),* $(,)? }
+        $name:ident $(<$lifetime:lifetime>)? {
+            $(..$group:ident: $several:ty,)?
+            $($field:ident: $rust:ty as $sql:ty),* $(,)?
+        }
         ($($column:ty),* $(,)?)
         $text:expr
     ) => {
         $(#[$doc])*
         #[derive(Debug)]
-        pub(crate) struct $name $(<$lifetime>)? { $(pub(crate) $field: $rust),* }
+        pub(crate) struct $name $(<$lifetime>)? {
+            $(pub(crate) $group: $several,)?
+            $(pub(crate) $field: $rust),*
+        }
 
         const _: () = {
             #[derive(Debug)]
@@ -61,6 +68,7 @@ macro_rules! statement {
                     mut out: diesel::query_builder::AstPass<'_, 'b, diesel::pg::Pg>,
                 ) -> diesel::QueryResult<()> {
                     out.push_sql($text);
+                    $(self.$group.bind(&mut out)?;)?
                     $(out.push_bind_param_value_only::<$sql, _>(&self.$field)?;)*
                     Ok(())
                 }

@@ -1,35 +1,75 @@
+use cartwright_domain::{Category, ProductDetails, Stock, sort_key};
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::{
+    QueryResult,
+    pg::Pg,
+    query_builder::AstPass,
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz},
+};
 
 use super::statement;
 
-/// What is read of a product, in the order of `KeptProduct`.
-macro_rules! product_columns {
-    () => {
-        "p.id, p.name, p.description, p.price_minor, p.currency, p.stock, p.category, p.attributes, p.active, \
-         p.version, p.created_at, p.updated_at"
-    };
-}
-pub(crate) use product_columns;
+pub(crate) use cartwright_storage::product_columns;
 
-/// A row of these columns.
-pub(crate) type ProductRow = (
-    String,
-    String,
-    String,
-    i64,
-    String,
-    i32,
-    Option<String>,
-    String,
-    bool,
-    i64,
-    DateTime<Utc>,
-    DateTime<Utc>,
-);
+/// A row of [`product_columns!`].
+pub(crate) type ProductRow = cartwright_storage::ProductRow<DateTime<Utc>>;
 /// Their types.
 pub(crate) type ProductColumns =
-    (Text, Text, Text, BigInt, Text, Integer, Nullable<Text>, Text, Bool, BigInt, Timestamptz, Timestamptz);
+    (Text, Text, Text, BigInt, Text, BigInt, Nullable<Text>, Text, Bool, BigInt, Timestamptz, Timestamptz);
+
+/// What is written of [`Details`].
+macro_rules! detail_columns {
+    () => {
+        "name, name_key, description, price_minor, currency, stock, category, attributes, active"
+    };
+}
+
+/// What an editor decides of a product: `$1` to `$9` of a statement, in the order of `detail_columns!`.
+#[derive(Debug)]
+pub(crate) struct Details<'a> {
+    name: &'a str,
+    name_key: String,
+    description: &'a str,
+    price: i64,
+    currency: &'a str,
+    stock: i32,
+    category: Option<&'a str>,
+    attributes: String,
+    active: bool,
+}
+
+impl<'a> Details<'a> {
+    pub(crate) fn of(details: &'a ProductDetails) -> Self {
+        Self {
+            name: details.name.as_str(),
+            name_key: sort_key(details.name.as_str()),
+            description: details.description.as_str(),
+            price: details.price.minor(),
+            currency: details.price.currency().code(),
+            stock: units(details.stock),
+            category: details.category.as_ref().map(Category::as_str),
+            attributes: details.attributes.to_json(),
+            active: details.active,
+        }
+    }
+
+    fn bind<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_bind_param_value_only::<Text, _>(&self.name)?;
+        out.push_bind_param_value_only::<Text, _>(&self.name_key)?;
+        out.push_bind_param_value_only::<Text, _>(&self.description)?;
+        out.push_bind_param_value_only::<BigInt, _>(&self.price)?;
+        out.push_bind_param_value_only::<Text, _>(&self.currency)?;
+        out.push_bind_param_value_only::<Integer, _>(&self.stock)?;
+        out.push_bind_param_value_only::<Nullable<Text>, _>(&self.category)?;
+        out.push_bind_param_value_only::<Text, _>(&self.attributes)?;
+        out.push_bind_param_value_only::<Bool, _>(&self.active)
+    }
+}
+
+/// A stock as its column has it: it is at most a billion.
+pub(crate) fn units(stock: Stock) -> i32 {
+    i32::try_from(stock.get()).unwrap_or(i32::MAX)
+}
 
 statement! {
     /// Products by id, each with its position from 1.
@@ -41,49 +81,24 @@ statement! {
 
 statement! {
     /// Makes a product, unless the id is in use.
-    CreateProduct<'a> {
-        id: &'a str as Text,
-        name: &'a str as Text,
-        name_key: String as Text,
-        description: &'a str as Text,
-        price: i64 as BigInt,
-        currency: &'a str as Text,
-        stock: i32 as Integer,
-        category: Option<&'a str> as Nullable<Text>,
-        attributes: String as Text,
-        active: bool as Bool,
-        now: DateTime<Utc> as Timestamptz,
-    }
+    CreateProduct<'a> { ..details: Details<'a>, id: &'a str as Text, now: DateTime<Utc> as Timestamptz }
     (Text)
-    "INSERT INTO products (id, name, name_key, description, price_minor, currency, stock, category, attributes, \
-         active, created_at, updated_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT (id) DO NOTHING RETURNING id"
+    concat!("INSERT INTO products (", detail_columns!(), ", id, created_at, updated_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT (id) DO NOTHING RETURNING id")
 }
 
 statement! {
     /// Makes a product under the next integer, and returns that. Nothing, when somebody else has just used it; it is
     /// skipped then. The condition is that of the index of integers.
-    CreateNumbered<'a> {
-        name: &'a str as Text,
-        name_key: String as Text,
-        description: &'a str as Text,
-        price: i64 as BigInt,
-        currency: &'a str as Text,
-        stock: i32 as Integer,
-        category: Option<&'a str> as Nullable<Text>,
-        attributes: String as Text,
-        active: bool as Bool,
-        now: DateTime<Utc> as Timestamptz,
-    }
+    CreateNumbered<'a> { ..details: Details<'a>, now: DateTime<Utc> as Timestamptz }
     (Text)
-    "WITH next AS ( \
+    concat!("WITH next AS ( \
          UPDATE product_numbers SET last = 1 + greatest(last, coalesce(( \
              SELECT id::integer FROM products WHERE id ~ '^[1-9][0-9]{0,8}$' ORDER BY id::integer DESC LIMIT 1), 0)) \
          WHERE id = 1 RETURNING last) \
-     INSERT INTO products (id, name, name_key, description, price_minor, currency, stock, category, attributes, \
-         active, created_at, updated_at) \
-     SELECT last::text, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10 FROM next \
-     ON CONFLICT (id) DO NOTHING RETURNING id"
+     INSERT INTO products (", detail_columns!(), ", id, created_at, updated_at) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, last::text, $10, $10 FROM next \
+     ON CONFLICT (id) DO NOTHING RETURNING id")
 }
 
 statement! {
@@ -96,22 +111,14 @@ statement! {
 statement! {
     /// Writes a product that is locked.
     UpdateProduct<'a> {
+        ..details: Details<'a>,
         id: &'a str as Text,
-        name: &'a str as Text,
-        name_key: String as Text,
-        description: &'a str as Text,
-        price: i64 as BigInt,
-        currency: &'a str as Text,
-        stock: i32 as Integer,
-        category: Option<&'a str> as Nullable<Text>,
-        attributes: String as Text,
-        active: bool as Bool,
         version: i64 as BigInt,
         now: DateTime<Utc> as Timestamptz,
     }
     ()
-    "UPDATE products SET name = $2, name_key = $3, description = $4, price_minor = $5, currency = $6, stock = $7, \
-         category = $8, attributes = $9, active = $10, version = $11, updated_at = $12 WHERE id = $1"
+    concat!("UPDATE products SET (", detail_columns!(), ") = ($1, $2, $3, $4, $5, $6, $7, $8, $9), \
+         version = $11, updated_at = $12 WHERE id = $10")
 }
 
 statement! {
@@ -148,9 +155,9 @@ statement! {
         now: DateTime<Utc> as Timestamptz,
     }
     (BigInt, BigInt, BigInt, BigInt)
-    "WITH wanted AS ( \
+    concat!("WITH wanted AS ( \
          SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) WITH ORDINALITY \
-         AS u (id, name, name_key, description, price_minor, currency, stock, category, attributes, active, at)), \
+         AS u (id, ", detail_columns!(), ", at)), \
      there AS MATERIALIZED ( \
          SELECT p.id, p.retired_at IS NOT NULL AS retired, w.name, w.name_key, \
              coalesce(w.description, old.description, '') AS description, w.price_minor, w.currency, \
@@ -161,17 +168,16 @@ statement! {
              ON p.retired_at IS NULL \
          ORDER BY w.at FOR UPDATE OF p), \
      made AS ( \
-         INSERT INTO products (id, name, name_key, description, price_minor, currency, stock, category, attributes, \
-             active, created_at, updated_at) \
+         INSERT INTO products (id, ", detail_columns!(), ", created_at, updated_at) \
          SELECT w.id, w.name, w.name_key, coalesce(w.description, ''), w.price_minor, w.currency, \
              coalesce(w.stock, 0), nullif(w.category, ''), coalesce(w.attributes, '{}'), coalesce(w.active, true), \
              $11, $11 \
          FROM wanted w WHERE NOT EXISTS (SELECT FROM products p WHERE p.id = w.id COLLATE \"C\") \
          ORDER BY w.at ON CONFLICT (id) DO NOTHING RETURNING id), \
      changed AS ( \
-         UPDATE products p SET name = t.name, name_key = t.name_key, description = t.description, \
-             price_minor = t.price_minor, currency = t.currency, stock = t.stock, category = t.category, \
-             attributes = t.attributes, active = t.active, version = p.version + 1, updated_at = $11, retired_at = NULL \
+         UPDATE products p SET (", detail_columns!(), ") = (t.name, t.name_key, t.description, t.price_minor, \
+             t.currency, t.stock, t.category, t.attributes, t.active), version = p.version + 1, updated_at = $11, \
+             retired_at = NULL \
          FROM there t \
          WHERE p.id = t.id AND (t.retired \
              OR (p.name, p.description, p.price_minor, p.currency, p.stock, p.category, p.attributes, p.active) \
@@ -179,7 +185,7 @@ statement! {
                      t.attributes, t.active)) \
          RETURNING t.retired) \
      SELECT (SELECT count(*) FROM there), (SELECT count(*) FROM made), \
-         (SELECT count(*) FROM changed WHERE retired), (SELECT count(*) FROM changed WHERE NOT retired)"
+         (SELECT count(*) FROM changed WHERE retired), (SELECT count(*) FROM changed WHERE NOT retired)")
 }
 
 statement! {
