@@ -23,7 +23,8 @@ use crate::{
 /// indexes: every hot statement reads a few rows by key, and a plan that was made while a table was still small would
 /// be kept and scan it when it has grown. Plans do not depend on the parameters, so they are made once.
 ///
-/// Words that share this much of their trigrams are alike: with the server's 0.6, two typos in two words are too many.
+/// Words that share this much of their trigrams are compared letter by letter. It is little, because one typo takes three
+/// of the five or six trigrams of a short word.
 ///
 /// Errors are told apart by their text, hence English, where the role may choose it.
 const SESSION: &str = "\
@@ -35,7 +36,8 @@ const SESSION: &str = "\
     SET enable_hashjoin = off; \
     SET enable_mergejoin = off; \
     SET jit = off; \
-    SET pg_trgm.word_similarity_threshold = 0.45; \
+    SET pg_trgm.similarity_threshold = 0.24; \
+    SET pg_trgm.word_similarity_threshold = 0.39; \
     DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
           EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
