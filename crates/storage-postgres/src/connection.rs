@@ -1,4 +1,5 @@
 use std::{
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -7,7 +8,10 @@ use cartwright_storage::StorageError;
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, pooled_connection::PoolableConnection,
 };
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, SemaphorePermit},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
@@ -42,9 +46,58 @@ const SESSION: &str = "\
           EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
 /// Connections of the store.
-pub(crate) type Pool = bb8::Pool<Connector>;
+///
+/// They are given out in the order in which they are asked for. `bb8` alone gives one that comes back to whoever asks at
+/// that moment, also when others wait: under load some callers would come again and again while others wait for seconds.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: bb8::Pool<Connector>,
+    /// As many permits as there may be connections; a fair queue.
+    turns: Arc<Semaphore>,
+    acquire_timeout: Duration,
+}
+
 /// One of them, for a while.
-pub(crate) type Pooled<'a> = bb8::PooledConnection<'a, Connector>;
+pub(crate) struct Pooled<'a> {
+    // The connection goes back before the next one may take it: fields are dropped in this order.
+    connection: bb8::PooledConnection<'a, Connector>,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Pool {
+    pub(crate) async fn get(&self) -> Result<Pooled<'_>, bb8::RunError<Arc<ConnectError>>> {
+        let get = async {
+            // Nobody closes the queue.
+            let turn = self.turns.acquire().await.map_err(|_closed| bb8::RunError::TimedOut)?;
+            Ok(Pooled { connection: self.connections.get().await?, _turn: turn })
+        };
+        tokio::time::timeout(self.acquire_timeout, get).await.unwrap_or(Err(bb8::RunError::TimedOut))
+    }
+
+    /// How many connections there are.
+    pub(crate) fn state(&self) -> bb8::State {
+        self.connections.state()
+    }
+
+    /// A connection that does not count.
+    pub(crate) async fn dedicated_connection(&self) -> Result<AsyncPgConnection, Arc<ConnectError>> {
+        self.connections.dedicated_connection().await
+    }
+}
+
+impl Deref for Pooled<'_> {
+    type Target = AsyncPgConnection;
+
+    fn deref(&self) -> &AsyncPgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Pooled<'_> {
+    fn deref_mut(&mut self) -> &mut AsyncPgConnection {
+        &mut self.connection
+    }
+}
 
 /// What a server is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,13 +217,15 @@ pub(crate) fn unconnected(
 
 fn build(connector: Connector, size: u32, acquire_timeout: Duration) -> (Pool, LastError) {
     let last_error = Arc::clone(&connector.last_error);
-    let pool = Pool::builder()
-        .max_size(size.max(1))
-        .connection_timeout(acquire_timeout.max(Duration::from_millis(1)))
+    let (size, acquire_timeout) = (size.max(1), acquire_timeout.max(Duration::from_millis(1)));
+    let connections = bb8::Pool::builder()
+        .max_size(size)
+        .connection_timeout(acquire_timeout)
         .queue_strategy(bb8::QueueStrategy::Lifo)
         .error_sink(Box::new(LogErrors))
         .build_unchecked(connector);
-    (pool, last_error)
+    let turns = Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS)));
+    (Pool { connections, turns, acquire_timeout }, last_error)
 }
 
 /// The reason that a caller is told who got no connection.
