@@ -1,7 +1,8 @@
 //! How long an import takes and what searches cost, against a private PostgreSQL: products as `cartwright seed` makes them,
 //! and searches as people type them.
 //!
-//! `cargo run --release -p cartwright-storage-postgres --example catalogue -- [seconds] [products] [at once] [orders]`
+//! `cargo run --release -p cartwright-storage-postgres --example catalogue`; behind a `--` may come seconds, products,
+//! searches at once, orders and connections.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that one reads on a terminal")]
 
 #[expect(dead_code, reason = "the binary needs all of it")]
@@ -179,10 +180,12 @@ async fn search(
 async fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().unwrap());
     let mut argument = |default| arguments.next().unwrap_or(default);
-    let (seconds, products, tasks, orders) =
-        (argument(10), argument(100_000), argument(32), argument(20_000));
+    let (seconds, products, tasks) = (argument(10), argument(100_000), argument(32));
+    let (orders, pool_size) = (argument(20_000), argument(10));
     let server = Postgres::builder().setting("shared_buffers", "256MB").start().unwrap();
-    let store = PostgresStore::connect(PostgresOptions::new(server.fresh_database().await)).await.unwrap();
+    let options = PostgresOptions::new(server.fresh_database().await);
+    let options = PostgresOptions { pool_size: pool_size.try_into().unwrap(), ..options };
+    let store = PostgresStore::connect(options).await.unwrap();
     store.migrate().await.unwrap();
     fill(&store, products, orders).await;
     measure("warming up", &store, server.pid(), tasks, 3, false).await;

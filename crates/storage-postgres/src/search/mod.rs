@@ -25,7 +25,7 @@ impl PostgresStore {
         if exact.total >= FEW {
             return Ok(exact);
         }
-        let Some(corrected) = self.corrected(text, from).await? else { return Ok(exact) };
+        let Some(corrected) = self.corrected(text, exact.total > 0, from).await? else { return Ok(exact) };
         let more = self.run_search(query, Some(&corrected), from).await?;
         Ok(if more.total > exact.total { Found { fuzzy: true, ..more } } else { exact })
     }
@@ -43,7 +43,12 @@ impl PostgresStore {
     }
 
     /// The words that were probably meant. `None`: those that were looked for.
-    async fn corrected(&self, text: &SearchText, from: ReadFrom) -> Result<Option<Wanted>, StorageError> {
+    async fn corrected(
+        &self,
+        text: &SearchText,
+        found: bool,
+        from: ReadFrom,
+    ) -> Result<Option<Wanted>, StorageError> {
         let (words, open) = typos::to_compare(text);
         if words.is_empty() && open.is_none() {
             return Ok(None);
@@ -56,7 +61,7 @@ impl PostgresStore {
             let at = if at == 0 { text.words().len() - 1 } else { *read::at(&positions, at)? };
             alike.get_mut(at).ok_or_else(|| StorageError::unexpected("a word like none"))?.push(word);
         }
-        Ok(typos::correct(text, alike))
+        Ok(typos::correct(text, alike, found))
     }
 }
 

@@ -7,8 +7,8 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
 
 use crate::sql::{Bind, Built, ProductColumns, ProductRow, product_columns};
 
-/// With so many matches in names and categories, descriptions are not looked at for a single word. It is many pages of
-/// better matches; and a word of a description can be one of half of the catalogue.
+/// A single word that so many products have in name or category, whatever the filters, is not looked for in descriptions:
+/// it names a kind of thing, and those are the things of that kind.
 const ENOUGH: u32 = 50;
 /// How many words a beginning is completed to when there are other words. Alone, it is followed through all.
 const COMPLETIONS: u32 = 50;
@@ -40,9 +40,14 @@ impl Wanted {
     }
 
     /// Other words instead of some. The first one of each is that which was written.
-    pub(super) fn instead(words: Vec<Vec<String>>) -> Self {
+    ///
+    /// `found`: whether there are matches for what was written, which are better ones.
+    pub(super) fn instead(mut words: Vec<Vec<String>>, found: bool) -> Self {
         let written: Vec<&[String]> = words.iter().map(|any| any.get(..1).unwrap_or_default()).collect();
-        let written = Some(tsquery(&written));
+        let written = found.then(|| tsquery(&written));
+        if let ([any], false) = (&mut *words, found) {
+            any.remove(0);
+        }
         Self { words, open: None, written }
     }
 
@@ -113,7 +118,7 @@ impl<'a> Search<'a> {
             Some(wanted) => match wanted.single() {
                 Some(any) => (
                     self.single(any.len() > 1, wanted.open.is_some()),
-                    format!("(SELECT count(*) >= {ENOUGH} FROM named)"),
+                    format!("(SELECT count(*) > {MAX_FOUND} FROM named)"),
                 ),
                 None => (self.several(wanted), "false".to_owned()),
             },
@@ -152,6 +157,7 @@ impl<'a> Search<'a> {
             begin: "p.active AND p.retired_at IS NULL",
             category: "p.category",
             price: if by_price { "p.price_minor" } else { "p.price_minor + 0" },
+            range: Range::Index,
             in_stock: "p.stock > 0",
         });
         format!(
@@ -163,25 +169,26 @@ impl<'a> Search<'a> {
     }
 
     /// One word, of which there may be more than one wants to see: names and categories in the order of the index, and
-    /// descriptions when those are not enough. The closest word first, then names before categories.
+    /// descriptions when few have it there. The closest word first, then names before categories.
     fn single(&self, any: bool, open: bool) -> String {
         let filters = self.filters(&Table {
-            begin: "true",
+            begin: "",
             category: "p.category",
             price: "p.price_minor",
+            range: Range::Coin,
             in_stock: "p.in_stock",
         });
         let named = if open {
             format!(
                 "SELECT {MATCH}, p.in_stock, (2 * (p.word = $8::text)::integer - p.place)::real AS rank \
-                 FROM product_words p WHERE p.word >= $8::text AND p.word < $8::text || chr(1114111) AND {filters} \
+                 FROM product_words p WHERE p.word >= $8::text AND p.word < $8::text || chr(1114111){filters} \
                  ORDER BY p.word, p.place, p.id LIMIT {LIMIT}"
             )
         } else {
             format!(
                 "SELECT m.* FROM unnest($9::text[]) WITH ORDINALITY AS w (word, at) CROSS JOIN LATERAL ( \
                      SELECT {MATCH}, p.in_stock, (-2 * w.at - p.place)::real AS rank \
-                     FROM product_words p WHERE p.word = w.word COLLATE \"C\" AND {filters} \
+                     FROM product_words p WHERE p.word = w.word COLLATE \"C\"{filters} \
                      ORDER BY p.place, p.id LIMIT {LIMIT}) m LIMIT {LIMIT}"
             )
         };
@@ -195,7 +202,9 @@ impl<'a> Search<'a> {
             "named AS MATERIALIZED ({named}), \
              found AS MATERIALIZED ({once} UNION ALL ( \
                  SELECT {MATCH}, p.stock > 0, ts_rank(p.search, (SELECT $1::text::tsquery)) - 100 FROM products p \
-                 WHERE (SELECT count(*) < {ENOUGH} FROM named) AND p.search @@ (SELECT $1::text::tsquery) \
+                 WHERE (SELECT count(*) < {ENOUGH} FROM ( \
+                         SELECT FROM product_words WHERE word = ANY ($9::text[]) LIMIT {ENOUGH}) w) \
+                     AND p.search @@ (SELECT $1::text::tsquery) \
                      AND {filters} AND p.id NOT IN (SELECT id FROM named) LIMIT {LIMIT}) LIMIT {LIMIT})"
         )
     }
@@ -235,9 +244,16 @@ impl<'a> Search<'a> {
         }
         if self.query.price.is_some() {
             let price = table.price;
-            filters.push_str(&format!(
-                " AND {price} BETWEEN $4::bigint AND $5::bigint AND p.currency = $3::text"
-            ));
+            // As a case, the planner takes it for a coin that is thrown. It would expect a range to leave hardly anything,
+            // and read and sort all matches of a word, where the first ones in order are enough.
+            filters.push_str(&match table.range {
+                Range::Coin => format!(
+                    " AND CASE WHEN {price} BETWEEN $4::bigint AND $5::bigint THEN p.currency = $3::text ELSE false END"
+                ),
+                Range::Index => {
+                    format!(" AND {price} BETWEEN $4::bigint AND $5::bigint AND p.currency = $3::text")
+                }
+            });
         }
         if self.query.in_stock {
             filters.push_str(&format!(" AND {}", table.in_stock));
@@ -254,15 +270,25 @@ struct Table {
     begin: &'static str,
     category: &'static str,
     price: &'static str,
+    range: Range,
     in_stock: &'static str,
 }
 
+/// How a range of prices is written.
+enum Range {
+    /// So that an index of prices can be used.
+    Index,
+    /// So that it does not change the plan.
+    Coin,
+}
+
 /// What passes is picked from what the words find: no index of a category or a price is read beside theirs, which would be
-/// read whole. `coalesce` and `+ 0` hide the columns from their indexes.
+/// read whole. `coalesce` hides the column from its index.
 const FOUND_BY_WORDS: Table = Table {
     begin: "p.active",
     category: "coalesce(p.category, '')",
-    price: "p.price_minor + 0",
+    price: "p.price_minor",
+    range: Range::Coin,
     in_stock: "p.stock > 0",
 };
 

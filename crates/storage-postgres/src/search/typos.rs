@@ -29,8 +29,9 @@ pub(super) fn to_compare(text: &SearchText) -> (Vec<(usize, &str)>, Option<&str>
     (whole, open.first().map(|(_, word)| *word))
 }
 
-/// Puts those of the words that are alike, for each of the text, in its place. `None`: there are none.
-pub(super) fn correct(text: &SearchText, alike: Vec<Vec<String>>) -> Option<Wanted> {
+/// Puts those of the words that are alike, for each of the text, in its place. `None`: there are none. `found`: whether
+/// what was written is found.
+pub(super) fn correct(text: &SearchText, alike: Vec<Vec<String>>, found: bool) -> Option<Wanted> {
     let last = text.words().len().saturating_sub(1);
     let mut is_other = false;
     let words = text.words().iter().zip(alike).enumerate().map(|(at, (word, alike))| {
@@ -39,7 +40,7 @@ pub(super) fn correct(text: &SearchText, alike: Vec<Vec<String>>) -> Option<Want
         [vec![word.clone()], instead].concat()
     });
     let words: Vec<Vec<String>> = words.collect();
-    is_other.then(|| Wanted::instead(words))
+    is_other.then(|| Wanted::instead(words, found))
 }
 
 /// The closest of some words that are others, and how far away they are.
@@ -102,7 +103,7 @@ mod tests {
 
     fn corrected(text: &str, alike: &[&[&str]]) -> Option<Vec<Vec<String>>> {
         let alike = alike.iter().map(|words| words.iter().map(ToString::to_string).collect()).collect();
-        correct(&SearchText::new(text), alike).map(|wanted| wanted.words)
+        correct(&SearchText::new(text), alike, true).map(|wanted| wanted.words)
     }
 
     #[test]
