@@ -8,7 +8,10 @@ use cartwright_storage::StorageError;
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, pooled_connection::PoolableConnection,
 };
-use tokio::{runtime::Handle, sync::SemaphorePermit};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, SemaphorePermit},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
@@ -24,7 +27,8 @@ use crate::{
 /// indexes: every hot statement reads a few rows by key, and a plan that was made while a table was still small would
 /// be kept and scan it when it has grown. Plans do not depend on the parameters, so they are made once.
 ///
-/// Words that share this much of their trigrams are alike: with the server's 0.6, two typos in two words are too many.
+/// Words that share this much of their trigrams are compared letter by letter. It is little, because one typo takes three
+/// of the five or six trigrams of a short word.
 ///
 /// Errors are told apart by their text, hence English, where the role may choose it.
 const SESSION: &str = "\
@@ -36,32 +40,52 @@ const SESSION: &str = "\
     SET enable_hashjoin = off; \
     SET enable_mergejoin = off; \
     SET jit = off; \
-    SET pg_trgm.word_similarity_threshold = 0.45; \
+    SET pg_trgm.similarity_threshold = 0.24; \
+    SET pg_trgm.word_similarity_threshold = 0.39; \
     DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
           EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
 /// Connections of the store.
-pub(crate) type Pool = bb8::Pool<Connector>;
-/// One of them, for a while.
-pub(crate) type Pooled<'a> = bb8::PooledConnection<'a, Connector>;
-
-/// One of them, and the turn to have it.
 ///
-/// Turns are taken in the order of asking. The pool by itself hands a connection that is given back to whoever asks
-/// next, before those that wait: callers in a tight loop would keep it among themselves.
-pub(crate) struct Leased<'a> {
-    /// Given back before the turn.
-    connection: Pooled<'a>,
+/// They are given out in the order in which they are asked for. `bb8` alone gives one that comes back to whoever asks at
+/// that moment, also when others wait: under load some callers would come again and again while others wait for seconds.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: bb8::Pool<Connector>,
+    /// As many permits as there may be connections; a fair queue.
+    turns: Arc<Semaphore>,
+    acquire_timeout: Duration,
+}
+
+/// One of them, for a while.
+pub(crate) struct Pooled<'a> {
+    // The connection goes back before the next one may take it: fields are dropped in this order.
+    connection: bb8::PooledConnection<'a, Connector>,
     _turn: SemaphorePermit<'a>,
 }
 
-impl<'a> Leased<'a> {
-    pub(crate) fn new(connection: Pooled<'a>, turn: SemaphorePermit<'a>) -> Self {
-        Self { connection, _turn: turn }
+impl Pool {
+    pub(crate) async fn get(&self) -> Result<Pooled<'_>, bb8::RunError<Arc<ConnectError>>> {
+        let get = async {
+            // Nobody closes the queue.
+            let turn = self.turns.acquire().await.map_err(|_closed| bb8::RunError::TimedOut)?;
+            Ok(Pooled { connection: self.connections.get().await?, _turn: turn })
+        };
+        tokio::time::timeout(self.acquire_timeout, get).await.unwrap_or(Err(bb8::RunError::TimedOut))
+    }
+
+    /// How many connections there are.
+    pub(crate) fn state(&self) -> bb8::State {
+        self.connections.state()
+    }
+
+    /// A connection that does not count.
+    pub(crate) async fn dedicated_connection(&self) -> Result<AsyncPgConnection, Arc<ConnectError>> {
+        self.connections.dedicated_connection().await
     }
 }
 
-impl Deref for Leased<'_> {
+impl Deref for Pooled<'_> {
     type Target = AsyncPgConnection;
 
     fn deref(&self) -> &AsyncPgConnection {
@@ -69,7 +93,7 @@ impl Deref for Leased<'_> {
     }
 }
 
-impl DerefMut for Leased<'_> {
+impl DerefMut for Pooled<'_> {
     fn deref_mut(&mut self) -> &mut AsyncPgConnection {
         &mut self.connection
     }
@@ -193,13 +217,15 @@ pub(crate) fn unconnected(
 
 fn build(connector: Connector, size: u32, acquire_timeout: Duration) -> (Pool, LastError) {
     let last_error = Arc::clone(&connector.last_error);
-    let pool = Pool::builder()
-        .max_size(size.max(1))
-        .connection_timeout(acquire_timeout.max(Duration::from_millis(1)))
+    let (size, acquire_timeout) = (size.max(1), acquire_timeout.max(Duration::from_millis(1)));
+    let connections = bb8::Pool::builder()
+        .max_size(size)
+        .connection_timeout(acquire_timeout)
         .queue_strategy(bb8::QueueStrategy::Lifo)
         .error_sink(Box::new(LogErrors))
         .build_unchecked(connector);
-    (pool, last_error)
+    let turns = Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS)));
+    (Pool { connections, turns, acquire_timeout }, last_error)
 }
 
 /// The reason that a caller is told who got no connection.

@@ -1,12 +1,11 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use cartwright_storage::StorageError;
 use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection};
 use metrics::gauge;
-use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
-    connection::{self, LastError, Leased, Pool},
+    connection::{self, LastError, Pool, Pooled},
     error::{NoAnswer, statement_failed},
     options::PostgresOptions,
     recent::RecentCarts,
@@ -17,8 +16,6 @@ use crate::{
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
-    /// As many as connections: waiting for one is fair.
-    turns: Arc<Semaphore>,
     pub(crate) recent: RecentCarts,
     pub(crate) replicas: Replicas,
     last_error: LastError,
@@ -38,31 +35,16 @@ impl PostgresStore {
     pub async fn connect(options: PostgresOptions) -> Result<Self, StorageError> {
         let (pool, last_error) = connection::pool(&options).await?;
         let replicas = Replicas::new(&options)?;
-        let PostgresOptions { acquire_timeout, call_timeout, pool_size, .. } = options;
-        let turns = Arc::new(Semaphore::new(usize::try_from(pool_size.max(1)).unwrap_or(1)));
-        Ok(Self {
-            pool,
-            turns,
-            recent: RecentCarts::new(),
-            replicas,
-            last_error,
-            acquire_timeout,
-            call_timeout,
-        })
+        let PostgresOptions { acquire_timeout, call_timeout, .. } = options;
+        Ok(Self { pool, recent: RecentCarts::new(), replicas, last_error, acquire_timeout, call_timeout })
     }
 
-    pub(crate) async fn connection(&self) -> Result<Leased<'_>, StorageError> {
-        let taken = timeout(self.acquire_timeout, async {
-            // The semaphore is never closed.
-            let turn = self.turns.acquire().await.ok()?;
-            Some(self.pool.get().await.map(|connection| Leased::new(connection, turn)))
-        });
-        let taken = taken.await;
+    pub(crate) async fn connection(&self) -> Result<Pooled<'_>, StorageError> {
+        let connection = self.pool.get().await;
         let state = self.pool.state();
         gauge!("cartwright_db_pool_connections").set(f64::from(state.connections));
         gauge!("cartwright_db_pool_idle").set(f64::from(state.idle_connections));
-        let outcome = taken.ok().flatten().unwrap_or(Err(bb8::RunError::TimedOut));
-        outcome.map_err(|error| connection::no_connection(error, self.acquire_timeout, &self.last_error))
+        connection.map_err(|error| connection::no_connection(error, self.acquire_timeout, &self.last_error))
     }
 
     /// A connection outside the pool, for work that takes longer or holds session locks.

@@ -10,7 +10,7 @@ use diesel_async::{
 
 use cartwright_storage::StorageError;
 
-use crate::{connection::Leased, error::statement_failed, sql::Commit};
+use crate::{connection::Pooled, error::statement_failed, sql::Commit};
 
 type Manager = AnsiTransactionManager;
 
@@ -19,12 +19,12 @@ type Manager = AnsiTransactionManager;
 /// From the start it counts as being inside, before `BEGIN` is even sent: if the future that uses it is dropped
 /// anywhere in between, the pool sees an open transaction and closes the connection, and the server rolls back.
 pub(crate) struct Transaction<'a> {
-    connection: Leased<'a>,
+    connection: Pooled<'a>,
 }
 
 impl<'a> Transaction<'a> {
     /// `BEGIN` is not sent yet: [`Transaction::begin`] is to be the first of the statements that are pipelined.
-    pub(crate) fn new(mut connection: Leased<'a>) -> QueryResult<Self> {
+    pub(crate) fn new(mut connection: Pooled<'a>) -> QueryResult<Self> {
         count(&mut connection, TransactionDepthChange::IncreaseDepth)?;
         Ok(Self { connection })
     }

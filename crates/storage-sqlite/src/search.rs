@@ -1,9 +1,7 @@
 //! Search. What is found is ranked and counted here: there is no network in between.
 
-use std::{cmp::Reverse, collections::HashMap};
-
 use cartwright_domain::{Money, ProductId, SearchQuery, SearchSort, SearchText};
-use cartwright_storage::{Found, KeptFacets, MAX_FACETS, MAX_FOUND, PRICE_STEPS, StorageError};
+use cartwright_storage::{Found, KeptFacets, MAX_FOUND, StorageError};
 use diesel::{
     RunQueryDsl, SqliteConnection,
     sql_types::{BigInt, Bool, Double, Nullable, Text},
@@ -84,21 +82,9 @@ fn sort(matches: &mut [Match], query: &SearchQuery) {
 }
 
 fn facets(matches: &[Match]) -> KeptFacets {
-    let (mut categories, mut prices) = (HashMap::new(), HashMap::new());
-    for (_, price, currency, category, ..) in matches {
-        *categories.entry(category.clone()).or_insert(0) += 1;
-        let step = PRICE_STEPS.partition_point(|step| step <= price);
-        *prices.entry((currency.clone(), step)).or_insert(0) += 1;
-    }
-    let mut categories: Vec<(Option<String>, u64)> = categories.into_iter().collect();
-    categories.sort_by(|a, b| (Reverse(a.1), &a.0).cmp(&(Reverse(b.1), &b.0)));
-    categories.truncate(usize::try_from(MAX_FACETS).unwrap_or(usize::MAX));
-    KeptFacets {
-        total: matches.len() as u64,
-        in_stock: matches.iter().filter(|found| found.5).count() as u64,
-        categories,
-        prices: prices.into_iter().map(|((currency, step), n)| (currency, step, n)).collect(),
-    }
+    KeptFacets::count((matches.iter()).map(|(_, price, currency, category, _, in_stock, _)| {
+        (category.as_deref(), &**currency, *price, *in_stock)
+    }))
 }
 
 pub(crate) fn find(connection: &mut SqliteConnection, query: &SearchQuery) -> Result<Found, StorageError> {

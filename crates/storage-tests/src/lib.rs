@@ -108,6 +108,7 @@ macro_rules! conformance {
             facets_say_what_was_found,
             a_search_has_an_end,
             changed_products_are_found_by_their_new_words,
+            filters_see_every_change,
             any_text_can_be_searched,
             typos_are_tolerated_where_promised,
             results_are_kept_until_they_expire,

@@ -221,7 +221,8 @@ pub trait CatalogStore: Send + Sync + 'static {
     /// [`StorageError`] when they could not be read.
     async fn categories(&self, from: ReadFrom) -> Result<Vec<CategoryCount>, StorageError>;
 
-    /// Looks for products that can be bought.
+    /// Looks for products that can be bought. What a word may be completed to, and how matches are ranked, is the store's
+    /// own; the order is total, and the same as long as nothing changes.
     ///
     /// # Errors
     /// [`StorageError`] when the database failed; never for what somebody looks for.

@@ -1,5 +1,7 @@
 //! Products and facets as the stores keep or count them, and what they become.
 
+use std::{cmp::Reverse, collections::HashMap};
+
 use cartwright_domain::{
     Attributes, Category, Currency, Description, Money, Product, ProductDetails, ProductId, ProductName,
     Stock,
@@ -7,7 +9,7 @@ use cartwright_domain::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{CategoryCount, Facets, PriceCount, StorageError};
+use crate::{CategoryCount, Facets, MAX_FACETS, PriceCount, StorageError};
 
 /// Where the ranges of prices in facets begin and end, in minor units: 10, 25, 50, 100, … of a currency with cents.
 pub const PRICE_STEPS: [i64; 8] = [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000];
@@ -125,7 +127,7 @@ impl KeptProduct {
 }
 
 /// What a store counted of all that was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeptFacets {
     /// How many were found.
     pub total: u64,
@@ -138,6 +140,28 @@ pub struct KeptFacets {
 }
 
 impl KeptFacets {
+    /// Counts what was found: category, currency, price in minor units and whether it is in stock, of each.
+    pub fn count<'a>(found: impl IntoIterator<Item = (Option<&'a str>, &'a str, i64, bool)>) -> Self {
+        let (mut categories, mut prices) = (HashMap::new(), HashMap::new());
+        let (mut total, mut in_stock) = (0, 0);
+        for (category, currency, price, is_in_stock) in found {
+            total += 1;
+            in_stock += u64::from(is_in_stock);
+            *categories.entry(category).or_insert(0) += 1;
+            let step = PRICE_STEPS.partition_point(|step| *step <= price);
+            *prices.entry((currency, step)).or_insert(0) += 1;
+        }
+        let mut categories: Vec<(Option<&str>, u64)> = categories.into_iter().collect();
+        categories.sort_unstable_by_key(|(category, n)| (Reverse(*n), *category));
+        categories.truncate(usize::try_from(MAX_FACETS).unwrap_or(usize::MAX));
+        Self {
+            total,
+            in_stock,
+            categories: categories.into_iter().map(|(c, n)| (c.map(str::to_owned), n)).collect(),
+            prices: prices.into_iter().map(|((c, step), n)| (c.to_owned(), step, n)).collect(),
+        }
+    }
+
     /// The facets.
     ///
     /// # Errors
@@ -177,6 +201,22 @@ mod tests {
         assert_eq!(product.updated_at.timestamp_micros(), 1_767_225_600_000_002);
         assert!(KeptProduct { stock: -1, ..kept.clone() }.read().is_err());
         assert!(KeptProduct { currency: "eur".into(), ..kept }.read().is_err());
+    }
+
+    #[test]
+    fn what_was_found_is_counted() {
+        let found =
+            [(Some("b"), "EUR", 999, true), (Some("a"), "EUR", 1_000, false), (None, "USD", 1_000, true)];
+        let counted = KeptFacets::count(found);
+        assert_eq!((counted.total, counted.in_stock), (3, 2));
+        let categories: Vec<_> = counted.categories.iter().map(|(c, n)| (c.as_deref(), *n)).collect();
+        assert_eq!(categories, [(None, 1), (Some("a"), 1), (Some("b"), 1)], "the order is total");
+        let mut prices = counted.prices;
+        prices.sort_unstable();
+        assert_eq!(prices, [("EUR".to_owned(), 0, 1), ("EUR".to_owned(), 1, 1), ("USD".to_owned(), 1, 1)]);
+        let many: Vec<String> = (0..99).map(|n| format!("c{n}")).collect();
+        let counted = KeptFacets::count(many.iter().map(|c| (Some(&**c), "EUR", 1, true)));
+        assert_eq!((counted.total, counted.categories.len()), (99, MAX_FACETS as usize));
     }
 
     #[test]

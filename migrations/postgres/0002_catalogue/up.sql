@@ -21,7 +21,7 @@ UPDATE products SET name_key = left(lower(name), 64);
 -- What full-text search looks at. The configuration is `simple`: words as they are, in lower case. A catalogue is in any
 -- language; stems of one would be wrong in another, its stop words are product names in another, and the beginning of a
 -- word, which is what somebody has typed so far, is not the beginning of its stem. What `simple` does not find (a plural,
--- say), trigrams do. Punctuation is taken out first, because the parser would see hosts, paths, signs and compounds in
+-- say), words that are alike do. Punctuation is taken out first, because the parser would see hosts, paths, signs and compounds in
 -- it, where whoever searches sees words.
 ALTER TABLE products ADD COLUMN search tsvector GENERATED ALWAYS AS (
     setweight(to_tsvector('pg_catalog.simple', translate(name,
@@ -51,8 +51,37 @@ CREATE INDEX products_inactive             ON products (id)          WHERE NOT a
 -- Integers that clients chose, of which the next one must be free.
 CREATE INDEX products_by_number            ON products ((id::integer)) WHERE id ~ '^[1-9][0-9]{0,8}$';
 
-CREATE INDEX products_by_words    ON products USING gin (search)            WHERE active;
-CREATE INDEX products_by_trigrams ON products USING gin (name gin_trgm_ops) WHERE active;
+CREATE INDEX products_by_words ON products USING gin (search) WHERE active;
+
+-- The words of names and categories of products that can be bought, with what a search asks of a match. A word that many
+-- products have is read from here, in order, and no further than wanted; the index above would gather all of them first.
+-- Prices and stock change: no index has them, so that an update stays in its page.
+CREATE TABLE product_words (
+    word        text COLLATE "C" NOT NULL,
+    -- 1: in the name, 2: in the category only.
+    place       smallint    NOT NULL,
+    id          text COLLATE "C" NOT NULL,
+    in_stock    boolean     NOT NULL,
+    price_minor bigint      NOT NULL,
+    created_at  timestamptz NOT NULL,
+    category    text COLLATE "C",
+    currency    text COLLATE "C" NOT NULL,
+    PRIMARY KEY (word, place, id)
+) WITH (fillfactor = 90);
+
+-- Every word that was ever in a name or a category. Typos are corrected, and beginnings completed, to these: they are
+-- few, products are many. A word that no product has any more does no harm: it finds nothing.
+CREATE TABLE words (
+    word text COLLATE "C" PRIMARY KEY
+);
+-- What has a digit is a number, a size or a model: another one is another thing, however alike.
+CREATE INDEX words_by_trigrams ON words USING gin (word gin_trgm_ops) WHERE word !~ '[0-9]';
+
+INSERT INTO product_words
+SELECT w.lexeme, CASE WHEN 'A' = ANY (w.weights) THEN 1 ELSE 2 END, p.id, p.stock > 0, p.price_minor, p.created_at,
+       p.category, p.currency
+FROM products p, unnest(ts_filter(p.search, '{a,b}')) w WHERE p.active;
+INSERT INTO words SELECT DISTINCT word FROM product_words;
 
 -- The last integer that was given out as an id. One row; its lock keeps two products from getting the same.
 CREATE TABLE product_numbers (
@@ -100,6 +129,63 @@ BEGIN
     ON CONFLICT (category) DO UPDATE SET listed = c.listed + excluded.listed, active = c.active + excluded.active;
     RETURN NULL;
 END $$;
+
+-- New words in order, for the same reason.
+CREATE FUNCTION add_product_words() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO product_words
+    SELECT w.lexeme, CASE WHEN 'A' = ANY (w.weights) THEN 1 ELSE 2 END, a.id, a.stock > 0, a.price_minor,
+           a.created_at, a.category, a.currency
+    FROM added a, unnest(ts_filter(a.search, '{a,b}')) w WHERE a.active ORDER BY w.lexeme, a.id;
+    INSERT INTO words
+    SELECT DISTINCT w.lexeme FROM added a, unnest(ts_filter(a.search, '{a,b}')) w WHERE a.active ORDER BY 1
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION remove_product_words() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM product_words p USING (
+        SELECT w.lexeme, CASE WHEN 'A' = ANY (w.weights) THEN 1 ELSE 2 END AS place, r.id
+        FROM removed r, unnest(ts_filter(r.search, '{a,b}')) w) r
+    WHERE p.word = r.lexeme AND p.place = r.place AND p.id = r.id;
+    RETURN NULL;
+END $$;
+
+-- When neither words nor whether it can be bought are others, rows stay in their place.
+CREATE FUNCTION change_product_words() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.name, OLD.category, OLD.active) IS NOT DISTINCT FROM (NEW.name, NEW.category, NEW.active) THEN
+        UPDATE product_words p SET price_minor = NEW.price_minor, currency = NEW.currency, in_stock = NEW.stock > 0
+        FROM (SELECT lexeme, CASE WHEN 'A' = ANY (weights) THEN 1 ELSE 2 END AS place
+              FROM unnest(ts_filter(NEW.search, '{a,b}'))) w
+        WHERE p.word = w.lexeme AND p.place = w.place AND p.id = NEW.id;
+        RETURN NULL;
+    END IF;
+    DELETE FROM product_words p
+    USING (SELECT lexeme, CASE WHEN 'A' = ANY (weights) THEN 1 ELSE 2 END AS place
+           FROM unnest(ts_filter(OLD.search, '{a,b}'))) w
+    WHERE p.word = w.lexeme AND p.place = w.place AND p.id = OLD.id;
+    IF NEW.active THEN
+        INSERT INTO product_words
+        SELECT lexeme, CASE WHEN 'A' = ANY (weights) THEN 1 ELSE 2 END, NEW.id, NEW.stock > 0, NEW.price_minor,
+               NEW.created_at, NEW.category, NEW.currency
+        FROM unnest(ts_filter(NEW.search, '{a,b}'));
+        INSERT INTO words SELECT lexeme FROM unnest(ts_filter(NEW.search, '{a,b}')) ORDER BY 1
+        ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER products_worded AFTER INSERT ON products
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION add_product_words();
+CREATE TRIGGER products_unworded AFTER DELETE ON products
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION remove_product_words();
+CREATE TRIGGER products_reworded AFTER UPDATE OF name, category, active, price_minor, currency, stock ON products
+    FOR EACH ROW
+    WHEN ((OLD.name, OLD.category, OLD.active, OLD.price_minor, OLD.currency, OLD.stock > 0)
+        IS DISTINCT FROM (NEW.name, NEW.category, NEW.active, NEW.price_minor, NEW.currency, NEW.stock > 0))
+    EXECUTE FUNCTION change_product_words();
 
 CREATE TRIGGER products_added AFTER INSERT ON products
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION count_added_products();

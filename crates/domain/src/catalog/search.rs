@@ -127,7 +127,8 @@ pub enum SearchSort {
 /// What somebody looks for. Only products that can be bought are found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct SearchQuery {
-    /// Words that must all occur. `None`: whatever passes the filters. A text without words finds nothing.
+    /// Words that must all occur. `None`: whatever passes the filters. A text without words finds nothing. A single word
+    /// that is in the names of many products need not be looked for in descriptions.
     pub text: Option<SearchText>,
     /// Of one category.
     pub category: Option<Category>,

@@ -12,8 +12,8 @@ use diesel::{
 pub(crate) enum Bind<'a> {
     Text(&'a str),
     Maybe(Option<&'a str>),
+    Texts(&'a [String]),
     Int(i64),
-    Ints(&'a [i64]),
     Time(chrono::DateTime<chrono::Utc>),
 }
 
@@ -41,7 +41,7 @@ impl<Columns> QueryFragment<Pg> for Built<'_, Columns> {
                 Bind::Text(text) => out.push_bind_param_value_only::<Text, _>(text)?,
                 Bind::Maybe(text) => out.push_bind_param_value_only::<Nullable<Text>, _>(text)?,
                 Bind::Int(int) => out.push_bind_param_value_only::<BigInt, _>(int)?,
-                Bind::Ints(ints) => out.push_bind_param_value_only::<Array<BigInt>, _>(ints)?,
+                Bind::Texts(texts) => out.push_bind_param_value_only::<Array<Text>, _>(texts)?,
                 Bind::Time(time) => out.push_bind_param_value_only::<Timestamptz, _>(time)?,
             }
         }

@@ -14,6 +14,7 @@ mod products;
 mod results;
 mod server;
 mod statistics;
+mod words;
 
 pub(crate) use built::{Bind, Built};
 pub(crate) use carts::{CartRow, InsertCarts, LoadCarts, UpdateCarts};
@@ -33,6 +34,7 @@ pub(crate) use statistics::{
     CountOrders, MoveWindows, PutOrderLines, PutOrders, RankedRow, RecommendProducts, RelatedProducts,
     TopProducts,
 };
+pub(crate) use words::AlikeWords;
 
 /// Declares a statement: its parameters in the order of `$1`, `$2`, …, then the types of its columns, then its text.
 /// `..` is before a group of parameters that several statements begin with, which binds itself.

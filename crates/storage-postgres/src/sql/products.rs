@@ -189,10 +189,10 @@ statement! {
 }
 
 statement! {
-    /// Sorts what was added into the indexes of words: searches read what is not sorted in one by one.
+    /// Sorts what was added into the index of words: searches read what is not sorted in one by one.
     CleanPending {}
     (BigInt)
-    "SELECT gin_clean_pending_list('products_by_words') + gin_clean_pending_list('products_by_trigrams')"
+    "SELECT gin_clean_pending_list('products_by_words')"
 }
 
 statement! {

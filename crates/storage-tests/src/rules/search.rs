@@ -163,6 +163,32 @@ pub async fn changed_products_are_found_by_their_new_words(kit: Kit) {
     assert_eq!(found(&kit, "wireless ").await, [active.id.as_str()]);
 }
 
+/// Prices, stock and categories too, be it one word that is looked for or several.
+pub async fn filters_see_every_change(kit: Kit) {
+    fill(&kit).await;
+    kit.change("mouse", ProductChange { stock: Some(Stock::NONE), ..change() }).await;
+    let sport = Some(Category::new("Sport & Leisure").unwrap());
+    let price = Money::from_minor(5, Currency::EUR).unwrap();
+    kit.change("pad", ProductChange { price: Some(price), category: Some(sport.clone()), ..change() }).await;
+    let cheap = PriceRange::new(Some(price), Some(price)).unwrap();
+    for text in ["wireless ", "wire", "wireless mouse ", "mouse wirel"] {
+        let run = async |query: SearchQuery| {
+            let found = search(&kit, &query).await;
+            assert_eq!(found.facets.in_stock, 1, "{text}");
+            ids(&found.items).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(run(query(text)).await.len(), 2, "{text}");
+        assert_eq!(run(SearchQuery { in_stock: true, ..query(text) }).await, ["pad"], "{text}");
+        assert_eq!(run(SearchQuery { price: cheap, ..query(text) }).await, ["pad"], "{text}");
+        assert_eq!(run(SearchQuery { category: sport.clone(), ..query(text) }).await, ["pad"], "{text}");
+        let dearest = run(SearchQuery { sort: SearchSort::PriceDown, ..query(text) }).await;
+        assert_eq!(dearest, ["mouse", "pad"], "{text}");
+    }
+    assert_eq!(found(&kit, "leisure ").await.len(), 2);
+    kit.import(&[imported("pad", placed("Mouse pad (wireless charging)", 5, "", "Soft"))]).await;
+    assert_eq!(found(&kit, "leisure ").await, ["shoes"]);
+}
+
 /// Operators, quotes, controls, other scripts and directions, and too much of it: all are texts like others.
 pub async fn any_text_can_be_searched(kit: Kit) {
     fill(&kit).await;
@@ -229,7 +255,23 @@ pub async fn typos_are_tolerated_where_promised(kit: Kit) {
         assert!(found.fuzzy);
         assert_eq!(ids(&found.items)[0], "mouse");
         assert!(!ids(&found.items).contains(&"gone"));
-        assert_eq!(ids(&search(&kit, &query("runing shoe")).await.items), ["shoes"]);
+        for (text, id) in [
+            ("runing shoe", "shoes"),
+            ("Runnign ", "shoes"),
+            ("runnjng", "shoes"),
+            ("deks", "lamp"),
+            ("leisrue ", "shoes"),
+            ("wireless mousse ", "mouse"),
+        ] {
+            let found = search(&kit, &query(text)).await;
+            assert_eq!((ids(&found.items).first(), found.fuzzy), (Some(&id), true), "{text}");
+        }
+        // Another number is another thing; and so is what has nothing in common.
+        for text in ["5k ", "4j ", "xyzzyq ", "lamp 5k ", "zz"] {
+            assert_eq!(search(&kit, &query(text)).await, Found::default(), "{text}");
+        }
+        let filtered = SearchQuery { in_stock: true, ..query("runing ") };
+        assert_eq!(search(&kit, &filtered).await, Found::default(), "filters count for alike words, too");
     } else {
         assert_eq!(found, Found::default());
     }

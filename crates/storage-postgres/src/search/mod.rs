@@ -1,0 +1,90 @@
+//! Search: one statement finds, ranks and reads the page. When it finds hardly anything, words that are alike are looked
+//! for, and it is asked again with them.
+
+mod statement;
+mod typos;
+
+use cartwright_domain::{Product, SearchQuery, SearchText};
+use cartwright_storage::{Found, KeptFacets, MAX_FOUND, ReadFrom, StorageError};
+use diesel_async::RunQueryDsl;
+
+use self::statement::{Row, Search, Wanted};
+use crate::{read, replicas::read_from, sql::AlikeWords, store::PostgresStore};
+
+/// With fewer matches than this, words that are alike are looked for, too.
+const FEW: u64 = 3;
+
+impl PostgresStore {
+    pub(crate) async fn find(&self, query: &SearchQuery, from: ReadFrom) -> Result<Found, StorageError> {
+        let Some(text) = &query.text else { return self.run_search(query, None, from).await };
+        if text.words().is_empty() {
+            return Ok(Found::default());
+        }
+        let wanted = Wanted::exactly(text);
+        let exact = self.run_search(query, Some(&wanted), from).await?;
+        if exact.total >= FEW {
+            return Ok(exact);
+        }
+        let Some(corrected) = self.corrected(text, exact.total > 0, from).await? else { return Ok(exact) };
+        let more = self.run_search(query, Some(&corrected), from).await?;
+        Ok(if more.total > exact.total { Found { fuzzy: true, ..more } } else { exact })
+    }
+
+    async fn run_search(
+        &self,
+        query: &SearchQuery,
+        wanted: Option<&Wanted>,
+        from: ReadFrom,
+    ) -> Result<Found, StorageError> {
+        let search = Search::new(query, wanted);
+        let statement = search.statement();
+        let rows: Vec<Row> = read_from!(self, from, |pipe| (&statement).load(&mut { pipe }))?;
+        found(rows)
+    }
+
+    /// The words that were probably meant. `None`: those that were looked for.
+    async fn corrected(
+        &self,
+        text: &SearchText,
+        found: bool,
+        from: ReadFrom,
+    ) -> Result<Option<Wanted>, StorageError> {
+        let (words, open) = typos::to_compare(text);
+        if words.is_empty() && open.is_none() {
+            return Ok(None);
+        }
+        let positions: Vec<usize> = words.iter().map(|(at, _)| *at).collect();
+        let statement = AlikeWords { words: words.into_iter().map(|(_, word)| word).collect(), open };
+        let rows: Vec<(i64, String)> = read_from!(self, from, |pipe| (&statement).load(&mut { pipe }))?;
+        let mut alike = vec![Vec::new(); text.words().len()];
+        for (at, word) in rows {
+            let at = if at == 0 { text.words().len() - 1 } else { *read::at(&positions, at)? };
+            alike.get_mut(at).ok_or_else(|| StorageError::unexpected("a word like none"))?.push(word);
+        }
+        Ok(typos::correct(text, alike, found))
+    }
+}
+
+/// What the rows say: the first one of all that was found, the others of the page.
+fn found(rows: Vec<Row>) -> Result<Found, StorageError> {
+    let mut all = None;
+    let mut items: Vec<Product> = Vec::with_capacity(rows.len());
+    for (_, counted, product) in rows {
+        all = all.or(counted);
+        items.extend(product.map(read::product).transpose()?);
+    }
+    let (categories, currencies, prices, in_stock, more) =
+        all.ok_or_else(|| StorageError::unexpected("a search without its counts"))?;
+    let (currencies, prices) = (currencies.iter().map(String::as_str), prices.into_iter());
+    let facets = KeptFacets::count(
+        categories
+            .iter()
+            .map(Option::as_deref)
+            .zip(currencies)
+            .zip(prices)
+            .zip(in_stock)
+            .map(|(((category, currency), price), in_stock)| (category, currency, price, in_stock)),
+    );
+    let (total, bounded) = (facets.total, more || facets.total > u64::from(MAX_FOUND));
+    Ok(Found { items, total, bounded, fuzzy: false, facets: facets.read()? })
+}
