@@ -15,7 +15,7 @@ use redis::{
 use crate::{
     RedisCartCache,
     carts::Inner,
-    view::{LEASE, MARGIN},
+    view::{LEASE, MARGIN, Opening},
 };
 
 /// Puts each value where what is expected stands: `-` nothing, `*` anything, else what begins like this. Answers for each
@@ -83,8 +83,15 @@ impl RedisShared {
     ) -> Result<T, SharedError> {
         let view = self.inner.views.current();
         let opening = view.usable().filter(|opening| &*opening.namespace == namespace);
-        let (opening, endpoint) =
-            opening.and_then(|opening| Some((opening, self.inner.primary(opening)?))).ok_or_else(closed)?;
+        self.primary_of(opening.ok_or_else(closed)?, ask).await
+    }
+
+    async fn primary_of<T>(
+        &self,
+        opening: &Opening,
+        ask: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, SharedError> {
+        let endpoint = self.inner.primary(opening).ok_or_else(closed)?;
         match endpoint.near(&opening.gate.primary, ask).await {
             Ok(Some((answer, _))) => Ok(answer),
             Ok(None) => Err(closed()),
@@ -155,6 +162,21 @@ impl SharedLayer for RedisShared {
                     self.primary(namespace, async |link| command.query_async(link).await).await?
                 }
             };
+            found.extend(values.into_iter().map(|value| value.map(Bytes::from)));
+        }
+        Ok(found)
+    }
+
+    /// While the database does not say whether the opening still counts.
+    async fn recall(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, SharedError> {
+        let view = self.inner.views.current();
+        let Some(opening) = &view.open else { return Ok(vec![None; keys.len()]) };
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(TOGETHER) {
+            let mut command = redis::cmd("MGET");
+            command.arg(keys.iter().map(|name| key(&opening.namespace, name)).collect::<Vec<_>>());
+            let values: Vec<Option<Vec<u8>>> =
+                self.primary_of(opening, async |link| command.query_async(link).await).await?;
             found.extend(values.into_iter().map(|value| value.map(Bytes::from)));
         }
         Ok(found)

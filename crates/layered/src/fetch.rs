@@ -59,8 +59,8 @@ pub(crate) struct Job<K: CacheKey> {
     number: u64,
     stamp: Stamp,
     kind: Why,
-    /// What may be served if nothing better comes.
-    old: Option<Entry<K::Value>>,
+    /// What may be served if nothing better comes, and who said it.
+    old: Option<(Entry<K::Value>, Layer)>,
     /// What has to stand in the shared layer for the value to be put there. `None`: it may not be.
     pub(crate) fill: Option<Expect>,
     /// Those who wait, until they have been answered.
@@ -94,12 +94,13 @@ impl<K: CacheKey> Job<K> {
 
     /// When what is known was made, to tell whether there is something newer.
     pub(crate) fn known(&self) -> Option<u64> {
-        self.old.as_ref().map(|entry| entry.made)
+        self.old.as_ref().map(|(entry, _)| entry.made)
     }
 
+    /// The shared layer has this, which is past its time.
     pub(crate) fn remember(&mut self, entry: Entry<K::Value>) {
         if self.known().is_none_or(|made| made <= entry.made) {
-            self.old = Some(entry);
+            self.old = Some((entry, Layer::Shared));
         }
     }
 }
@@ -141,7 +142,7 @@ impl<K: CacheKey> Inner<K> {
             landings.push(landing);
             let known = self.memory.as_ref().and_then(|memory| memory.look(key));
             let old = known.filter(|resident| !trust.invalidated(&resident.stamp));
-            let old = old.map(|resident| resident.entry.clone());
+            let old = old.map(|resident| (resident.entry.clone(), Layer::Memory));
             let key = key.clone();
             jobs.push(Job { key, name, number, stamp, kind, old, fill: None, waiting: Some(waiting) });
         }
@@ -219,11 +220,30 @@ impl<K: CacheKey> Inner<K> {
             }
             Err(error) => {
                 self.counters.load_errors.one();
-                for job in jobs {
+                for job in self.recall(jobs).await {
                     self.fail(job, &error);
                 }
             }
         }
+    }
+
+    /// What the shared layer had when it was last in use, where nothing else is known.
+    async fn recall(&self, mut jobs: Vec<Job<K>>) -> Vec<Job<K>> {
+        let out_of_use = self.shared && self.node.inner.shared().is_none();
+        let Some(shared) = self.node.inner.shared.as_ref().filter(|_| out_of_use) else { return jobs };
+        let mut wanting: Vec<_> = jobs.iter_mut().filter(|job| job.old.is_none()).collect();
+        if wanting.is_empty() || self.policy.stale_on_error.is_zero() {
+            return jobs;
+        }
+        let names: Vec<String> = wanting.iter().map(|job| job.name.clone()).collect();
+        if let Some(Ok(found)) = shared.breaker.call_briefly(shared.layer.recall(&names)).await {
+            for (job, found) in wanting.iter_mut().zip(found) {
+                if let Some(entry) = found.as_ref().and_then(Entry::decode) {
+                    job.remember(entry);
+                }
+            }
+        }
+        jobs
     }
 
     async fn keep_results(&self, results: Vec<Kept>) {
@@ -294,11 +314,11 @@ impl<K: CacheKey> Inner<K> {
     fn fail(&self, mut job: Job<K>, error: &LoadError) {
         let now = self.node.inner.millis(Instant::now());
         let bound = self.policy.stale_on_error;
-        let old = job.old.take().filter(|old| now < old.made + millis(old.fresh + bound));
+        let old = job.old.take().filter(|(old, _)| now < old.made + millis(old.fresh + bound));
         let landed = match old {
-            Some(old) => {
+            Some((old, layer)) => {
                 let age = Duration::from_millis(now.saturating_sub(old.made));
-                Ok(Answer { value: old.value, layer: Layer::Memory, age, stale: true })
+                Ok(Answer { value: old.value, layer, age, stale: true })
             }
             None => Err(error.clone()),
         };

@@ -76,6 +76,15 @@ pub trait SharedLayer: Send + Sync + std::fmt::Debug + 'static {
         latest: bool,
     ) -> Result<Vec<Option<Bytes>>, SharedError>;
 
+    /// Reads while there is no [`namespace`](Self::namespace), from where it was last: one answer for each key. For who
+    /// can get nothing better, and says so: what is found may have been changed since.
+    ///
+    /// # Errors
+    /// [`SharedError`] when it does not answer.
+    async fn recall(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, SharedError> {
+        Ok(vec![None; keys.len()])
+    }
+
     /// Puts each value where what is expected stands. One answer for each. Atomic per key.
     ///
     /// # Errors

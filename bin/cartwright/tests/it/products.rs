@@ -146,3 +146,52 @@ async fn what_misses_the_caches_is_read_from_a_replica_of_the_database() {
     assert_eq!(show(&node.url, "/api/v1/products/tea/cached").await.body["name"], "Tea");
     node.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_stopped_cached_products_are_served_and_marked_as_stale() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Postgres::builder().start().unwrap();
+    let url = database.fresh_database().await;
+    let redis = RedisTopology::start(1).unwrap();
+    let (primary, replica) = (redis.primary.url(), redis.replicas[0].url());
+    let variables = [
+        ("DATABASE_URL", url.as_str()),
+        ("REDIS_URL", primary.as_str()),
+        ("REDIS_REPLICA_URLS", replica.as_str()),
+        ("CARTWRIGHT__CATALOG__PREFETCH_RELATED", "false"),
+    ];
+    let (one, other) = (Node::start(folder.path(), &variables), Node::start(folder.path(), &variables));
+    let mut client = one.client().await;
+    for id in ["here", "there"] {
+        let product = format!(r#"{{"id": "{id}", "name": "Tea", "price": 1}}"#);
+        expect(&mut client, 201, "POST", "/api/v1/products", &product).await;
+    }
+    // One of them in the memory of the first node, the other in that of the second and in Redis.
+    for (node, id) in [(&one, "here"), (&other, "there")] {
+        eventually(PATIENCE, async || {
+            let shown = show(&node.url, &format!("/api/v1/products/{id}/cached")).await;
+            assert_eq!(shown.status, 200, "{shown:?}");
+            shown.header("x-cache") == "l1"
+        })
+        .await;
+    }
+    database.stop_fast();
+    for id in ["here", "there"] {
+        eventually(PATIENCE, async || {
+            let shown = show(&one.url, &format!("/api/v1/products/{id}/cached")).await;
+            assert_eq!((shown.status, &shown.body["name"]), (200, &"Tea".into()), "{shown:?}");
+            shown.header("x-cache-status") == "stale" && shown.header("cache-control").contains("max-age=1")
+        })
+        .await;
+    }
+    assert_eq!(show(&one.url, "/api/v1/products/unknown/cached").await.status, 503);
+    database.restart();
+    eventually(PATIENCE, async || {
+        let shown = show(&one.url, "/api/v1/products/here/cached").await;
+        assert_eq!(shown.status, 200, "{shown:?}");
+        shown.header("x-cache-status").is_empty()
+    })
+    .await;
+    one.stop();
+    other.stop();
+}
