@@ -6,7 +6,8 @@ mod typos;
 
 use cartwright_domain::{Product, SearchQuery, SearchText};
 use cartwright_storage::{Found, KeptFacets, MAX_FOUND, ReadFrom, StorageError};
-use diesel_async::RunQueryDsl;
+use diesel::{QueryResult, result::Error};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use self::statement::{Row, Search, Wanted};
 use crate::{read, replicas::read_from, sql::AlikeWords, store::PostgresStore};
@@ -15,54 +16,69 @@ use crate::{read, replicas::read_from, sql::AlikeWords, store::PostgresStore};
 const FEW: u64 = 3;
 
 impl PostgresStore {
+    /// All on one connection: whoever has one does not queue again for what a typo takes more.
     pub(crate) async fn find(&self, query: &SearchQuery, from: ReadFrom) -> Result<Found, StorageError> {
-        let Some(text) = &query.text else { return self.run_search(query, None, from).await };
-        if text.words().is_empty() {
+        if query.text.as_ref().is_some_and(|text| text.words().is_empty()) {
             return Ok(Found::default());
         }
-        let wanted = Wanted::exactly(text);
-        let exact = self.run_search(query, Some(&wanted), from).await?;
-        if exact.total >= FEW {
-            return Ok(exact);
-        }
-        let Some(corrected) = self.corrected(text, exact.total > 0, from).await? else { return Ok(exact) };
-        let more = self.run_search(query, Some(&corrected), from).await?;
-        Ok(if more.total > exact.total { Found { fuzzy: true, ..more } } else { exact })
+        read_from!(self, from, |pipe| search(pipe, query))
     }
+}
 
-    async fn run_search(
-        &self,
-        query: &SearchQuery,
-        wanted: Option<&Wanted>,
-        from: ReadFrom,
-    ) -> Result<Found, StorageError> {
-        let search = Search::new(query, wanted);
-        let statement = search.statement();
-        let rows: Vec<Row> = read_from!(self, from, |pipe| (&statement).load(&mut { pipe }))?;
-        found(rows)
+async fn search(pipe: &AsyncPgConnection, query: &SearchQuery) -> QueryResult<Found> {
+    let Some(text) = &query.text else { return run(pipe, query, None).await };
+    let exact = run(pipe, query, Some(&Wanted::exactly(text))).await?;
+    if exact.total >= FEW {
+        return Ok(exact);
     }
+    let Some(corrected) = corrected(pipe, text, exact.total > 0).await? else { return Ok(exact) };
+    let more = run(pipe, query, Some(&corrected)).await?;
+    Ok(if more.total > exact.total { Found { fuzzy: true, ..more } } else { exact })
+}
 
-    /// The words that were probably meant. `None`: those that were looked for.
-    async fn corrected(
-        &self,
-        text: &SearchText,
-        found: bool,
-        from: ReadFrom,
-    ) -> Result<Option<Wanted>, StorageError> {
-        let (words, open) = typos::to_compare(text);
-        if words.is_empty() && open.is_none() {
-            return Ok(None);
-        }
-        let positions: Vec<usize> = words.iter().map(|(at, _)| *at).collect();
-        let statement = AlikeWords { words: words.into_iter().map(|(_, word)| word).collect(), open };
-        let rows: Vec<(i64, String)> = read_from!(self, from, |pipe| (&statement).load(&mut { pipe }))?;
-        let mut alike = vec![Vec::new(); text.words().len()];
-        for (at, word) in rows {
-            let at = if at == 0 { text.words().len() - 1 } else { *read::at(&positions, at)? };
-            alike.get_mut(at).ok_or_else(|| StorageError::unexpected("a word like none"))?.push(word);
-        }
-        Ok(typos::correct(text, alike, found))
+async fn run(
+    mut pipe: &AsyncPgConnection,
+    query: &SearchQuery,
+    wanted: Option<&Wanted>,
+) -> QueryResult<Found> {
+    let search = Search::new(query, wanted);
+    let rows: Vec<Row> = search.statement().load(&mut pipe).await?;
+    found(rows).map_err(unreadable)
+}
+
+fn unreadable(error: StorageError) -> Error {
+    Error::DeserializationError(Box::new(error))
+}
+
+/// The words that were probably meant. `None`: those that were looked for. `found`: whether those are found.
+async fn corrected(
+    mut pipe: &AsyncPgConnection,
+    text: &SearchText,
+    found: bool,
+) -> QueryResult<Option<Wanted>> {
+    let (words, open) = typos::to_compare(text);
+    if words.is_empty() && open.is_none() {
+        return Ok(None);
     }
+    let positions: Vec<usize> = words.iter().map(|(at, _)| *at).collect();
+    let statement = AlikeWords { words: words.into_iter().map(|(_, word)| word).collect(), open };
+    let rows: Vec<(i64, String)> = statement.load(&mut pipe).await?;
+    let alike = by_word(text, &positions, rows).map_err(unreadable)?;
+    Ok(typos::correct(text, alike, found))
+}
+
+/// For each word of the text, those that are like it.
+fn by_word(
+    text: &SearchText,
+    positions: &[usize],
+    rows: Vec<(i64, String)>,
+) -> Result<Vec<Vec<String>>, StorageError> {
+    let mut alike = vec![Vec::new(); text.words().len()];
+    for (at, word) in rows {
+        let at = if at == 0 { text.words().len() - 1 } else { *read::at(positions, at)? };
+        alike.get_mut(at).ok_or_else(|| StorageError::unexpected("a word like none"))?.push(word);
+    }
+    Ok(alike)
 }
 
 /// What the rows say: the first one of all that was found, the others of the page.
