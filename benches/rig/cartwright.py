@@ -15,7 +15,7 @@ class Adapter(Base):
 
     def seed(self):
         # A new version of every cart while the server runs would be served stale: rows are made before it has read any.
-        self.psql("truncate carts, products")
+        self.psql("truncate carts, products, product_words, category_counts")
         self.psql(f"""insert into products (id, name, description, price_minor, currency, active, stock, category, created_at, updated_at)
             select i::text, 'Rig product ' || lpad(i::text, 6, '0') || ', a plain description',
                    'A description of some length that says what this product is for, how it is made and of what, and how long it lasts. '

@@ -42,7 +42,7 @@ impl CatalogService {
         self.write(touched, async move |service| {
             let expires_at = service.inner.clock.now() + KEPT;
             let result = CachedResult { bytes: document.to_vec(), expires_at };
-            service.inner.store.keep_cached(&key(&id), &result).await?;
+            service.inner.store.keep_cached(&[(key(&id), result)]).await?;
             Ok((expires_at, Vec::new()))
         })
         .await

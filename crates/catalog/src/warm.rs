@@ -43,6 +43,6 @@ impl CatalogService {
         let ids: Vec<&str> = ids.iter().map(ProductId::as_str).collect();
         let expires_at = self.inner.clock.now() + KEPT;
         let result = CachedResult { bytes: ids.join(" ").into_bytes(), expires_at };
-        Ok(self.inner.store.keep_cached(HOT, &result).await?)
+        Ok(self.inner.store.keep_cached(&[(HOT.to_owned(), result)]).await?)
     }
 }

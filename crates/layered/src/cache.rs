@@ -16,6 +16,7 @@ use crate::{
     fetch::Flights,
     figures::Counters,
     hot::{self, Hot},
+    lanes::Lanes,
     memory::{HotKeys, Memory, Resident},
 };
 
@@ -89,6 +90,7 @@ pub(crate) struct Inner<K: CacheKey> {
     pub(crate) loader: Arc<dyn Loader<K>>,
     pub(crate) loads: Breaker,
     pub(crate) flights: Mutex<Flights<K>>,
+    pub(crate) lanes: Lanes<K>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) hot: Hot<K>,
     /// For what nobody waits for.
@@ -117,6 +119,7 @@ impl<K: CacheKey> Inner<K> {
             loader,
             loads: Breaker::new(K::KIND),
             flights: Mutex::new(HashMap::new()),
+            lanes: Lanes::new(),
             counters,
             hot: Hot::new(builder.hot, hot_keys),
             spare: Arc::new(Semaphore::new(AHEAD)),

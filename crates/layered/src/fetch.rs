@@ -147,16 +147,21 @@ impl<K: CacheKey> Inner<K> {
             jobs.push(Job { key, name, number, stamp, kind, old, fill: None, waiting: Some(waiting) });
         }
         drop(flights);
-        if !jobs.is_empty() {
-            // In a task of its own: whoever asked may go away, others have joined.
-            tokio::spawn(Arc::clone(self).run(jobs));
+        // In tasks of their own: whoever asked may go away, others have joined.
+        if self.shared && self.node.inner.shared().is_some() && !jobs.is_empty() {
+            if let Some(lane) = self.lanes.board(jobs) {
+                tokio::spawn(Arc::clone(self).read_shared(lane));
+            }
+        } else if !jobs.is_empty() {
+            self.load_apart(jobs);
         }
         landings
     }
 
-    async fn run(self: Arc<Self>, jobs: Vec<Job<K>>) {
-        let jobs = self.ask_shared(jobs).await;
-        self.ask_truth(jobs).await;
+    /// Loads these, while the caller goes on.
+    pub(crate) fn load_apart(self: &Arc<Self>, jobs: Vec<Job<K>>) {
+        let inner = Arc::clone(self);
+        tokio::spawn(async move { inner.ask_truth(jobs).await });
     }
 
     /// What the shared layer does not know: from kept results, or from the loader.

@@ -38,24 +38,63 @@ fn claim<K: CacheKey>(mut job: Job<K>, expect: Expect, lease: Duration) -> (Job<
     (job, put)
 }
 
+/// Whoever reads for a lane. Dropped before its work is done, by a panic or with its runtime, it leaves no lane behind in
+/// which others wait for it.
+struct Reader<'a, K: CacheKey> {
+    inner: &'a Inner<K>,
+    lane: usize,
+}
+
+impl<K: CacheKey> Drop for Reader<'_, K> {
+    fn drop(&mut self) {
+        self.inner.lanes.abandon(self.lane);
+    }
+}
+
 impl<K: CacheKey> Inner<K> {
-    /// Answers what it can. What is left has to be loaded here.
-    pub(crate) async fn ask_shared(self: &Arc<Self>, jobs: Vec<Job<K>>) -> Vec<Job<K>> {
-        let Some((shared, namespace)) = self.node.inner.shared().filter(|_| self.shared) else { return jobs };
-        let trust = &self.node.inner.trust;
-        let latest = jobs.iter().any(|job| job.renews() || !trust.settled(job.stamp()));
-        let Some(found) = self.read(shared, &namespace, &jobs, latest).await else { return jobs };
+    /// Reads for those who wait in a lane, until nobody does. What is not found is somebody else's work: nobody else waits
+    /// for it.
+    pub(crate) async fn read_shared(self: Arc<Self>, lane: usize) {
+        let reader = Reader { inner: &self, lane };
+        while let Some(jobs) = self.lanes.take(lane) {
+            let Some((shared, namespace)) = self.node.inner.shared() else {
+                self.load_apart(jobs);
+                continue;
+            };
+            let trust = &self.node.inner.trust;
+            let latest = jobs.iter().any(|job| job.renews() || !trust.settled(job.stamp()));
+            match self.read(shared, &namespace, &jobs, latest).await {
+                None => self.load_apart(jobs),
+                Some(found) => {
+                    let mut unanswered = Vec::new();
+                    for (job, found) in jobs.into_iter().zip(found) {
+                        match self.next(job, Found::read(found.as_ref())) {
+                            Next::Over => {}
+                            next => unanswered.push(next),
+                        }
+                    }
+                    if !unanswered.is_empty() {
+                        tokio::spawn(Arc::clone(&self).go_on(unanswered));
+                    }
+                }
+            }
+        }
+        std::mem::forget(reader); // nobody waits any more
+    }
+
+    /// Loads what the shared layer does not have, if nobody else does.
+    async fn go_on(self: Arc<Self>, unanswered: Vec<Next<K>>) {
         let (mut load, mut wait, mut claims) = (Vec::new(), Vec::new(), Vec::new());
-        for (job, found) in jobs.into_iter().zip(found) {
-            match self.next(job, Found::read(found.as_ref())) {
+        for next in unanswered {
+            match next {
                 Next::Over => {}
                 Next::Claim(job, put) => claims.push((job, put)),
                 Next::Wait(job) => wait.push(job),
                 Next::Load(job) => load.push(job),
             }
         }
-        if !claims.is_empty() {
-            let (jobs, puts): (Vec<_>, Vec<_>) = claims.into_iter().unzip();
+        if let Some((shared, namespace)) = self.node.inner.shared().filter(|_| !claims.is_empty()) {
+            let (jobs, puts): (Vec<_>, Vec<_>) = std::mem::take(&mut claims).into_iter().unzip();
             match shared.breaker.call_briefly(shared.layer.put(&namespace, &puts)).await {
                 Some(Ok(was)) => {
                     for (mut job, was) in jobs.into_iter().zip(was) {
@@ -82,11 +121,18 @@ impl<K: CacheKey> Inner<K> {
                 })),
             }
         }
+        // The layer has just gone out of use.
+        load.extend(claims.into_iter().map(|(mut job, _)| {
+            job.fill = None;
+            job
+        }));
         if !wait.is_empty() {
             self.counters.waited_for_others.add(wait.len() as u64);
-            tokio::spawn(Arc::clone(self).wait(wait));
+            tokio::spawn(Arc::clone(&self).wait(wait));
         }
-        load
+        if !load.is_empty() {
+            self.ask_truth(load).await;
+        }
     }
 
     async fn read(

@@ -82,6 +82,7 @@ mod fetch_shared;
 mod figures;
 mod hot;
 mod key;
+mod lanes;
 mod loader;
 mod memory;
 mod node;

@@ -1,6 +1,6 @@
 //! Kept results of queries, and the generations that they were made under.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use cartwright_storage::{CachedResult, GenerationStore, QueryCacheStore, StorageError};
@@ -24,8 +24,18 @@ impl QueryCacheStore for PostgresStore {
         Ok(row.map(|(bytes, expires_at)| CachedResult { bytes, expires_at }))
     }
 
-    async fn keep_cached(&self, key: &str, result: &CachedResult) -> Result<(), StorageError> {
-        let statement = KeepCached { key, value: &result.bytes, expires_at: result.expires_at };
+    async fn keep_cached(&self, results: &[(String, CachedResult)]) -> Result<(), StorageError> {
+        // In the order of keys: two writers do not wait for each other in a circle.
+        let unique: BTreeMap<&str, &CachedResult> =
+            results.iter().map(|(key, result)| (key.as_str(), result)).collect();
+        if unique.is_empty() {
+            return Ok(());
+        }
+        let statement = KeepCached {
+            keys: unique.keys().copied().collect(),
+            values: unique.values().map(|result| result.bytes.as_slice()).collect(),
+            expire_at: unique.values().map(|result| result.expires_at).collect(),
+        };
         self.run(async |connection| statement.execute(connection).await).await.map(drop)
     }
 

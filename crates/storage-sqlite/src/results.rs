@@ -55,13 +55,16 @@ impl QueryCacheStore for SqliteStore {
         row.map(kept).transpose()
     }
 
-    async fn keep_cached(&self, key: &str, result: &CachedResult) -> Result<(), StorageError> {
-        let (key, CachedResult { bytes, expires_at }) = (key.to_owned(), result.clone());
+    async fn keep_cached(&self, results: &[(String, CachedResult)]) -> Result<(), StorageError> {
+        let results = results.to_vec();
         let keep = move |connection: &mut _| {
-            let binds = [Bind::Text(&key), Bind::Bytes(&bytes), Bind::Int(expires_at.timestamp_micros())];
-            Statement::<()>::new(KEEP, &binds).execute(connection).map_err(storage_error)
+            for (key, CachedResult { bytes, expires_at }) in &results {
+                let binds = [Bind::Text(key), Bind::Bytes(bytes), Bind::Int(expires_at.timestamp_micros())];
+                Statement::<()>::new(KEEP, &binds).execute(connection).map_err(storage_error)?;
+            }
+            Ok(())
         };
-        self.write(keep).await.map(drop)
+        self.write(keep).await
     }
 
     async fn remove_cached(&self, keys: &[&str]) -> Result<(), StorageError> {

@@ -24,11 +24,11 @@ pub trait QueryCacheStore: Send + Sync + 'static {
     /// [`StorageError`] when it could not be read.
     async fn cached(&self, key: &str, now: DateTime<Utc>) -> Result<Option<CachedResult>, StorageError>;
 
-    /// Keeps a result, over what was kept under the same key.
+    /// Keeps results, each over what was kept under the same key. Of several under one key, the last.
     ///
     /// # Errors
-    /// [`StorageError`] when it could not be written.
-    async fn keep_cached(&self, key: &str, result: &CachedResult) -> Result<(), StorageError>;
+    /// [`StorageError`] when they could not be written.
+    async fn keep_cached(&self, results: &[(String, CachedResult)]) -> Result<(), StorageError>;
 
     /// Removes results.
     ///

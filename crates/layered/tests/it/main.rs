@@ -1,4 +1,6 @@
-//! The conformance suite on what is in this crate: layers and a bus in the process.
+//! The conformance suite on what is in this crate: layers and a bus in the process; and what only this crate can tell.
+
+mod lanes;
 
 use std::sync::Arc;
 

@@ -11,10 +11,14 @@ statement! {
 }
 
 statement! {
-    /// Keeps a result.
-    KeepCached<'a> { key: &'a str as Text, value: &'a [u8] as Binary, expires_at: DateTime<Utc> as Timestamptz }
+    /// Keeps results.
+    KeepCached<'a> {
+        keys: Vec<&'a str> as Array<Text>,
+        values: Vec<&'a [u8]> as Array<Binary>,
+        expire_at: Vec<DateTime<Utc>> as Array<Timestamptz>,
+    }
     ()
-    "INSERT INTO query_cache VALUES ($1, $2, $3) \
+    "INSERT INTO query_cache SELECT * FROM unnest($1, $2, $3) \
      ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at"
 }
 

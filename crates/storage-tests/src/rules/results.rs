@@ -13,11 +13,16 @@ pub async fn results_are_kept_until_they_expire(kit: Kit) {
     };
     let key = "search:{'; -- ☕ \" ?}";
     assert_eq!(kit.store.cached(key, now).await.unwrap(), None);
-    kit.store.keep_cached(key, &result(b"old", 5)).await.unwrap();
+    kit.store.keep_cached(&[(key.into(), result(b"old", 5))]).await.unwrap();
     let every: Vec<u8> = (0..=255).collect();
-    kit.store.keep_cached(key, &result(&every, 10)).await.unwrap();
-    kit.store.keep_cached("", &result(&[], 20)).await.unwrap();
-    kit.store.keep_cached("other", &result(&vec![7; 1 << 20], 30)).await.unwrap();
+    let several = [
+        (key.into(), result(b"replaced by a later one", 30)),
+        ("other".into(), result(&vec![7; 1 << 20], 30)),
+        (key.into(), result(&every, 10)),
+        (String::new(), result(&[], 20)),
+    ];
+    kit.store.keep_cached(&several).await.unwrap();
+    kit.store.keep_cached(&[]).await.unwrap();
     assert_eq!(kit.store.cached(key, now).await.unwrap(), Some(result(&every, 10)));
     assert_eq!(kit.store.cached("", now).await.unwrap(), Some(result(&[], 20)));
     kit.advance(TimeDelta::seconds(10));

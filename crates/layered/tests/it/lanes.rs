@@ -1,0 +1,98 @@
+//! Reads of the shared layer that wait together.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cartwright_cache_tests::layered::{Item, item};
+use cartwright_layered::{
+    Cause, Head, Layered, LoadError, LoadFrom, MemoryShared, Node, Put, SharedError, SharedLayer, Silence,
+    Was,
+};
+use futures_util::future::join_all;
+
+/// Counts its round trips, each of which takes a moment.
+#[derive(Debug, Default)]
+struct Counting {
+    layer: MemoryShared,
+    reads: AtomicUsize,
+    panics: AtomicBool,
+}
+
+#[async_trait]
+impl SharedLayer for Counting {
+    fn namespace(&self) -> Option<Arc<str>> {
+        self.layer.namespace()
+    }
+
+    async fn read(
+        &self,
+        namespace: &str,
+        keys: &[String],
+        latest: bool,
+    ) -> Result<Vec<Option<Bytes>>, SharedError> {
+        self.reads.fetch_add(1, SeqCst);
+        tokio::task::yield_now().await;
+        assert!(!self.panics.swap(false, SeqCst), "as a bug would");
+        self.layer.read(namespace, keys, latest).await
+    }
+
+    async fn put(&self, namespace: &str, puts: &[Put]) -> Result<Vec<Was>, SharedError> {
+        self.layer.put(namespace, puts).await
+    }
+
+    async fn release(
+        &self,
+        namespace: &str,
+        keys: &[String],
+        mark: Head,
+        leave: Option<(Head, std::time::Duration)>,
+    ) -> Result<(), SharedError> {
+        self.layer.release(namespace, keys, mark, leave).await
+    }
+}
+
+async fn load(keys: Vec<Item>, _from: LoadFrom) -> Result<Vec<Option<Bytes>>, Cause> {
+    Ok(keys.into_iter().map(|key| Some(key.0.into())).collect())
+}
+
+/// Two caches of two processes, without memory, on one layer.
+fn caches(layer: &Arc<Counting>) -> (Layered<Item>, Layered<Item>) {
+    let node = || Node::builder().shared(Arc::clone(layer) as _).bus(Arc::new(Silence)).start();
+    (node().cache::<Item>().over(load), node().cache::<Item>().over(load))
+}
+
+fn items() -> Vec<Item> {
+    (0..300).map(|n| item(&n.to_string())).collect()
+}
+
+#[tokio::test]
+async fn keys_that_are_asked_for_at_the_same_time_are_one_round_trip() {
+    let layer = Arc::new(Counting::default());
+    let (one, other) = caches(&layer);
+    one.get_many(&items()).await;
+    layer.reads.store(0, SeqCst);
+    let items = items();
+    let found = join_all(items.iter().map(|item| other.get(item))).await;
+    for (item, found) in items.iter().zip(found) {
+        assert_eq!(found.unwrap().value, Some(Bytes::from(item.0.clone())));
+    }
+    let reads = layer.reads.load(SeqCst);
+    assert!((3..=5).contains(&reads), "300 keys, 128 at a time: {reads} reads");
+}
+
+#[tokio::test]
+async fn a_read_that_is_lost_leaves_nobody_waiting() {
+    let layer = Arc::new(Counting::default());
+    let (cache, _) = caches(&layer);
+    layer.panics.store(true, SeqCst);
+    let items = items();
+    let found = join_all(items.iter().map(|item| cache.get(item))).await;
+    assert!(found.iter().any(|found| matches!(found, Err(LoadError::GivenUp))), "the lost ones are told");
+    for item in &items {
+        assert_eq!(cache.get(item).await.unwrap().value, Some(Bytes::from(item.0.clone())));
+    }
+}
