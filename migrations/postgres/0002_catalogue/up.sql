@@ -203,6 +203,12 @@ CREATE UNLOGGED TABLE query_cache (
     value      bytea       NOT NULL,
     expires_at timestamptz NOT NULL
 );
+-- Written more often than read: compressed quickly where the server can (14 and newer, if built with it), else not at all.
+DO $$ BEGIN
+    EXECUTE 'ALTER TABLE query_cache ALTER value SET COMPRESSION lz4';
+EXCEPTION WHEN OTHERS THEN
+    EXECUTE 'ALTER TABLE query_cache ALTER value SET STORAGE EXTERNAL';
+END $$;
 CREATE INDEX query_cache_by_expiry ON query_cache (expires_at);
 
 -- What cached results were made under. Random numbers: one that a crash took is not used again, so neither are results

@@ -43,12 +43,16 @@ impl Mounted {
         let resource = resource.default_service(web::to(move || async move {
             Err::<actix_web::HttpResponse, _>(Problem::NoMethod { allow })
         }));
-        let cors = Condition::new(!origins.is_empty(), cors(origins));
-        if compress {
-            config.service(resource.wrap(Compress::default()).wrap(cors).wrap(Observe::new(path)));
-        } else {
-            config.service(resource.wrap(cors).wrap(Observe::new(path)));
-        }
+        let observe = Observe::new(path);
+        match (compress, origins.is_empty()) {
+            // What is not needed costs nothing per request.
+            (false, true) => config.service(resource.wrap(observe)),
+            (false, false) => config.service(resource.wrap(cors(origins)).wrap(observe)),
+            (true, no_cors) => {
+                let cors = Condition::new(!no_cors, cors(origins));
+                config.service(resource.wrap(Compress::default()).wrap(cors).wrap(observe))
+            }
+        };
     }
 }
 
