@@ -230,6 +230,11 @@ impl SharedLayer for RedisShared {
         Ok(())
     }
 
+    /// Its servers are those of the carts, which do.
+    fn tells(&self) -> bool {
+        true
+    }
+
     fn quiet_in(&self) -> Duration {
         let view = self.inner.views.current();
         match &view.open {

@@ -25,6 +25,8 @@ pub(crate) struct Breaker {
     what: &'static str,
     breaker: AsyncRecloser,
     failing: AtomicBool,
+    /// Whether the layer tells of its failures by itself.
+    tells: bool,
 }
 
 impl std::fmt::Debug for Breaker {
@@ -37,7 +39,12 @@ impl Breaker {
     pub(crate) fn new(what: &'static str) -> Self {
         let breaker =
             Recloser::custom().error_rate(0.5).closed_len(LOOKS_AT).half_open_len(1).open_wait(PAUSE).build();
-        Self { what, breaker: AsyncRecloser::from(breaker), failing: AtomicBool::new(false) }
+        Self { what, breaker: AsyncRecloser::from(breaker), failing: AtomicBool::new(false), tells: false }
+    }
+
+    /// For a layer that tells of its failures by itself, if `tells`: one line in the log for one event.
+    pub(crate) fn quiet(self, tells: bool) -> Self {
+        Self { tells, ..self }
     }
 
     /// As [`call`](Self::call), for a layer that is only worth asking if it is quick.
@@ -56,13 +63,15 @@ impl Breaker {
     ) -> Option<Result<T, E>> {
         match self.breaker.call(asked).await {
             Ok(answer) => {
-                if self.failing.load(Relaxed) && self.failing.swap(false, Relaxed) {
+                if self.failing.load(Relaxed) && self.failing.swap(false, Relaxed) && !self.tells {
                     tracing::info!("{} answers again", self.what);
                 }
                 Some(Ok(answer))
             }
             Err(Error::Inner(error)) => {
-                if !self.failing.swap(true, Relaxed) {
+                if self.tells {
+                    tracing::debug!(%error, "{} does not answer", self.what);
+                } else if !self.failing.swap(true, Relaxed) {
                     tracing::warn!(%error, "{} does not answer", self.what);
                 }
                 Some(Err(error))

@@ -145,7 +145,10 @@ impl NodeBuilder {
         let inner = Arc::new(Inner {
             id: rand::random(),
             trust: Trust::new(self.bus.is_none()),
-            shared: self.shared.map(|layer| Guarded { breaker: Breaker::new("the shared cache"), layer }),
+            shared: self.shared.map(|layer| {
+                let breaker = Breaker::new("the shared cache").quiet(layer.tells());
+                Guarded { breaker, layer }
+            }),
             results: self.results.map(|layer| Guarded { breaker: Breaker::new("the kept results"), layer }),
             bus: self.bus,
             wall: Wall::new(),

@@ -104,6 +104,11 @@ pub trait SharedLayer: Send + Sync + std::fmt::Debug + 'static {
         leave: Option<(Head, Duration)>,
     ) -> Result<(), SharedError>;
 
+    /// Whether it says in the log by itself when it does not answer, and again when it does.
+    fn tells(&self) -> bool {
+        false
+    }
+
     /// Without a [`namespace`](Self::namespace): how much longer another node may go on to use the layer, because it
     /// has not noticed yet.
     fn quiet_in(&self) -> Duration {

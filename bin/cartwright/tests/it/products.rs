@@ -7,6 +7,7 @@ use std::{
 };
 
 use cartwright_testkit::{Postgres, RedisTopology, Varnish, eventually};
+use tokio_util::sync::CancellationToken;
 
 use crate::kit::{Node, expect, run, show, text};
 
@@ -194,4 +195,60 @@ async fn while_the_database_is_stopped_cached_products_are_served_and_marked_as_
     .await;
     one.stop();
     other.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_do_not_notice_that_redis_is_killed_and_the_log_says_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = Postgres::shared().fresh_database().await;
+    let redis = RedisTopology::start(1).unwrap();
+    let (primary, replica) = (redis.primary.url(), redis.replicas[0].url());
+    let variables = [
+        ("DATABASE_URL", url.as_str()),
+        ("REDIS_URL", primary.as_str()),
+        ("REDIS_REPLICA_URLS", replica.as_str()),
+        // So that most reads need Redis.
+        ("CARTWRIGHT__CATALOG__PRODUCTS_IN_MEMORY", "1"),
+        ("CARTWRIGHT__CATALOG__HOT_PRODUCTS", "0"),
+    ];
+    let seeded =
+        run(folder.path(), &["seed", "--users", "0", "--lines", "1", "--products", "50"], &variables);
+    assert!(seeded.status.success(), "{}", text(&seeded));
+    let node = Node::start(folder.path(), &variables);
+    let hits = async || {
+        let stats = show(&node.url, "/api/v1/health/cache/stats").await.body;
+        stats["kinds"]["product"]["l2_hits"].as_u64().unwrap()
+    };
+    let more_hits = async || {
+        let before = hits().await;
+        eventually(PATIENCE, async || hits().await > before + 100).await;
+    };
+    let stop = CancellationToken::new();
+    let mut readers = tokio::task::JoinSet::new();
+    for first in 0..4 {
+        let (mut client, stop) = (node.client().await, stop.clone());
+        readers.spawn(async move {
+            let mut answered = 0;
+            while !stop.is_cancelled() {
+                let path = format!("/api/v1/products/seed-{}/cached", (first + answered) % 50 + 1);
+                expect(&mut client, 200, "GET", &path, "").await;
+                answered += 1;
+            }
+            answered
+        });
+    }
+    more_hits().await;
+    let warnings = || node.process.log().lines().filter(|line| line.contains(" WARN ")).count();
+    let before = warnings();
+    redis.primary.kill();
+    eventually(PATIENCE, async || warnings() > before).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(warnings(), before + 1, "{}", node.process.log());
+    redis.primary.restart();
+    more_hits().await;
+    stop.cancel();
+    while let Some(answered) = readers.join_next().await {
+        assert!(answered.unwrap() > 0);
+    }
+    node.stop();
 }
