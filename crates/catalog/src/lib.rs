@@ -22,7 +22,7 @@ mod write;
 
 pub use draft::{Column, Draft, DraftError, Edit, Fault};
 pub use error::CatalogError;
-pub use kinds::{CachedProduct, Inventory, Ranking, Summary};
+pub use kinds::{CachedProduct, Inventory, Offer, Ranking, Summary};
 pub use layers::StoredResults;
 pub use service::CatalogService;
 pub use wiring::{CatalogSettings, Parts, Shared};

@@ -15,8 +15,8 @@ use crate::{
     changes::{Announcer, Bumper},
     classic::DocumentKey,
     kinds::{
-        AllCategories, CachedProduct, Inventory, InventoryKey, ProductKey, Question, RecommendationsKey,
-        RelatedKey, TopKey,
+        AllCategories, CachedProduct, Inventory, InventoryKey, Offer, OfferKey, ProductKey, Question,
+        RecommendationsKey, RelatedKey, TopKey,
     },
 };
 
@@ -40,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) announcer: Announcer,
     pub(crate) bumper: Bumper,
     pub(crate) products: Layered<ProductKey>,
+    pub(crate) offers: Layered<OfferKey>,
     pub(crate) inventory: Layered<InventoryKey>,
     pub(crate) lists: Tagged<Question<ListQuery>>,
     pub(crate) categories: Tagged<Question<AllCategories>>,
@@ -80,10 +81,15 @@ impl CatalogService {
         Ok(answer)
     }
 
-    /// Many products, in as many round trips as one: one answer for each id, in order.
-    pub async fn cached_products(&self, ids: &[ProductId]) -> Vec<Result<Answer<CachedProduct>, LoadError>> {
-        let keys: Vec<ProductKey> = ids.iter().cloned().map(ProductKey).collect();
-        self.inner.products.get_many(&keys).await
+    /// What a cart is told of a product, from memory, if it is there. `None`: ask [`offers`](Self::offers).
+    pub fn peek_offer(&self, id: &ProductId) -> Option<Answer<Offer>> {
+        self.inner.offers.peek(&OfferKey(id.clone()))
+    }
+
+    /// What a cart is told of its products, in as many round trips as for one: one answer for each id, in order.
+    pub async fn offers(&self, ids: &[ProductId]) -> Vec<Result<Answer<Offer>, LoadError>> {
+        let keys: Vec<OfferKey> = ids.iter().cloned().map(OfferKey).collect();
+        self.inner.offers.get_many(&keys).await
     }
 
     /// How many there are of a product: a hint. Whoever buys is told by the database.
@@ -123,6 +129,7 @@ impl CatalogService {
         let inner = &*self.inner;
         vec![
             ("product", inner.products.figures()),
+            ("offer", inner.offers.figures()),
             ("inventory", inner.inventory.figures()),
             ("listing", inner.lists.figures()),
             ("categories", inner.categories.figures()),

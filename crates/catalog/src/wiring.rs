@@ -19,8 +19,8 @@ use crate::{
     classic::documents_of,
     document,
     kinds::{
-        AllCategories, CachedProduct, Inventory, InventoryKey, ProductKey, Question, Ranking,
-        RecommendationsKey, RelatedKey, TopKey,
+        AllCategories, CachedProduct, Inventory, InventoryKey, Offer, OfferKey, ProductKey, Question,
+        Ranking, RecommendationsKey, RelatedKey, TopKey,
     },
     layers::{StoredGenerations, StoredResults, read_from},
     service::Inner,
@@ -32,6 +32,9 @@ pub struct CatalogSettings {
     /// How many products are kept in the memory of this process. Too few: hot products cost a round trip. Too many:
     /// about 1.5 kB each.
     pub products_in_memory: usize,
+    /// How many products' prices and stock, for showing carts. Too few: carts cost a round trip more. Too many: about
+    /// 0.3 kB each.
+    pub offers_in_memory: usize,
     /// How many lists, pages of searches and recommendations, each.
     pub lists_in_memory: usize,
     /// How many of the products that are asked for most stay in memory, and are renewed before their time. 0: none.
@@ -42,7 +45,13 @@ pub struct CatalogSettings {
 
 impl Default for CatalogSettings {
     fn default() -> Self {
-        Self { products_in_memory: 10_000, lists_in_memory: 1_000, hot_products: 200, prefetch_related: true }
+        Self {
+            products_in_memory: 10_000,
+            offers_in_memory: 100_000,
+            lists_in_memory: 1_000,
+            hot_products: 200,
+            prefetch_related: true,
+        }
     }
 }
 
@@ -110,6 +119,7 @@ impl CatalogService {
         let node = node.start();
         let caches = Caches::new(&node, &store, &settings);
         let (products, inventory) = (caches.products(), caches.inventory());
+        let offers = caches.offers(products.clone());
         let (lists, categories, searches) = (caches.lists(), caches.categories(), caches.searches());
         let (top, related, recommendations) = (caches.top(), caches.related(), caches.recommendations());
         let documents = node.cache().memory(settings.lists_in_memory).over(documents_of(&store, &clock));
@@ -124,6 +134,7 @@ impl CatalogService {
             announcer,
             bumper,
             products,
+            offers,
             inventory,
             lists,
             categories,
@@ -157,6 +168,20 @@ impl<'a> Caches<'a> {
     fn products(&self) -> Layered<ProductKey> {
         let cache = self.node.cache().memory(self.settings.products_in_memory);
         cache.hot_keys(self.settings.hot_products).over(products_of(self.store))
+    }
+
+    /// From the cached products.
+    fn offers(&self, products: Layered<ProductKey>) -> Layered<OfferKey> {
+        let cache = self.node.cache().memory(self.settings.offers_in_memory).without_shared();
+        cache.over(move |keys: Vec<OfferKey>, _from: LoadFrom| {
+            let products = products.clone();
+            async move {
+                let keys: Vec<ProductKey> = keys.into_iter().map(|key| ProductKey(key.0)).collect();
+                let found = products.get_many(&keys).await.into_iter();
+                let offer = |product: CachedProduct| Offer::from(&*product.summary);
+                found.map(|answer| Ok(answer?.value.map(offer))).collect::<Result<Vec<_>, Cause>>()
+            }
+        })
     }
 
     /// For its freshness in the shared layer; what everybody looks at, in memory.

@@ -4,11 +4,11 @@
 //! cart, which is why it can be cached as it is. What has changed since in the catalogue is put in when it is shown. Most
 //! of the time that is nothing, and the document goes out as it came; so it is not parsed, but looked through.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{collections::HashMap, fmt::Write as _};
 
 use bytes::Bytes;
 use cartwright_cache::Document;
-use cartwright_catalog::{CatalogService, Summary};
+use cartwright_catalog::{CatalogService, Offer};
 use cartwright_domain::{Currency, Money, ProductId};
 use sha2::{Digest, Sha256};
 
@@ -68,7 +68,7 @@ enum Warning {
     Stock(u32),
 }
 
-fn warnings(line: &Line<'_>, currency: Currency, now: &Summary) -> Vec<Warning> {
+fn warnings(line: &Line<'_>, currency: Currency, now: Offer) -> Vec<Warning> {
     let mut found = Vec::new();
     if !now.active {
         found.push(Warning::NotForSale);
@@ -84,13 +84,13 @@ fn warnings(line: &Line<'_>, currency: Currency, now: &Summary) -> Vec<Warning> 
 
 /// Puts in what has changed, asking `current` for each product; `None` there: the catalogue does not have it. `None` here:
 /// nothing has changed.
-fn annotate(body: &Bytes, mut current: impl FnMut(&str) -> Option<Arc<Summary>>) -> Option<Annotated> {
+fn annotate(body: &Bytes, mut current: impl FnMut(&str) -> Option<Offer>) -> Option<Annotated> {
     let text = std::str::from_utf8(body).ok()?;
     let currency = currency(text)?;
     let (mut out, mut copied, mut told) = (String::new(), 0, String::new());
     for line in lines(text) {
         let Some(now) = current(line.product_id) else { continue };
-        for warning in warnings(&line, currency, &now) {
+        for warning in warnings(&line, currency, now) {
             let id = line.product_id;
             let (code, detail) = match &warning {
                 Warning::Price(price) => {
@@ -133,8 +133,8 @@ async fn with_current(catalog: &CatalogService, body: &Bytes) -> Option<Annotate
     let mut unknown = Vec::new();
     let known = annotate(body, |id| {
         let id = ProductId::new(id).ok()?;
-        match catalog.peek_product(&id) {
-            Some(answer) => answer.value.map(|product| product.summary),
+        match catalog.peek_offer(&id) {
+            Some(answer) => answer.value,
             None => {
                 unknown.push(id);
                 None
@@ -144,17 +144,12 @@ async fn with_current(catalog: &CatalogService, body: &Bytes) -> Option<Annotate
     if unknown.is_empty() {
         return known;
     }
-    let found = catalog.cached_products(&unknown).await;
-    let value = |answer: Result<cartwright_layered::Answer<_>, _>| answer.ok()?.value;
-    let mut asked: std::collections::HashMap<_, _> =
-        unknown.into_iter().zip(found.into_iter().map(value)).collect();
+    let found = catalog.offers(&unknown).await.into_iter();
+    let asked: HashMap<_, _> =
+        unknown.into_iter().zip(found.map(|answer| answer.ok().and_then(|answer| answer.value))).collect();
     annotate(body, |id| {
         let id = ProductId::new(id).ok()?;
-        let product: Option<cartwright_catalog::CachedProduct> = match asked.remove(&id) {
-            Some(product) => product,
-            None => catalog.peek_product(&id)?.value,
-        };
-        product.map(|product| product.summary)
+        asked.get(&id).copied().unwrap_or_else(|| catalog.peek_offer(&id)?.value)
     })
 }
 
@@ -195,18 +190,17 @@ mod tests {
         cartwright_cart::encode(&cart).unwrap().body
     }
 
-    fn summary(price: Money, stock: i64, active: bool) -> Arc<Summary> {
-        let stock = Stock::new(stock).unwrap();
-        Arc::new(Summary { version: 1, name: "x".into(), price, stock, category: None, active })
+    fn offer(price: Money, stock: i64, active: bool) -> Offer {
+        Offer { price, stock: Stock::new(stock).unwrap(), active }
     }
 
     #[test]
     fn what_has_not_changed_goes_out_as_it_came() {
         let body = cart(&["Tea", "Coffee", "Cake"]);
-        assert_eq!(annotate(&body, |_| Some(summary(euros(250), 3, true))), None);
+        assert_eq!(annotate(&body, |_| Some(offer(euros(250), 3, true))), None);
         assert_eq!(annotate(&body, |_| None), None, "not in the catalogue");
         let empty = cartwright_cart::encode(&Cart::empty(OwnerId::new("ana").unwrap())).unwrap().body;
-        assert_eq!(annotate(&empty, |_| Some(summary(euros(1), 0, false))), None);
+        assert_eq!(annotate(&empty, |_| Some(offer(euros(1), 0, false))), None);
     }
 
     #[test]
@@ -214,9 +208,9 @@ mod tests {
         let names = [r#"{"product_id":"b","price":1,"quantity":9,"#, r#"\",\"price\":\""#, "💐\u{1}"];
         let body = cart(&names);
         let now = |id: &str| match id {
-            "a" => Some(summary(euros(300), 100, true)),
-            "b" => Some(summary(euros(250), 1, true)),
-            _ => Some(summary(Money::from_minor(99, Currency::USD).unwrap(), 0, false)),
+            "a" => Some(offer(euros(300), 100, true)),
+            "b" => Some(offer(euros(250), 1, true)),
+            _ => Some(offer(Money::from_minor(99, Currency::USD).unwrap(), 0, false)),
         };
         let shown = annotate(&body, now).unwrap();
         let cart: Value = serde_json::from_slice(&shown.body).unwrap();
@@ -240,7 +234,7 @@ mod tests {
             assert_eq!((told.0.as_str().unwrap(), told.1.as_str().unwrap()), wanted);
         }
         assert_eq!(annotate(&body, now).unwrap().mark, shown.mark);
-        let later = |id: &str| (id == "a").then(|| summary(euros(301), 100, true));
+        let later = |id: &str| (id == "a").then(|| offer(euros(301), 100, true));
         assert_ne!(annotate(&body, later).unwrap().mark, shown.mark);
     }
 
@@ -249,7 +243,7 @@ mod tests {
         for body in
             ["", "{}", "null", r#"{"currency":"EUR"#, r#","currency":"EUR","{"product_id":"a","price":"#]
         {
-            assert_eq!(annotate(&Bytes::from(body), |_| Some(summary(euros(1), 0, false))), None, "{body}");
+            assert_eq!(annotate(&Bytes::from(body), |_| Some(offer(euros(1), 0, false))), None, "{body}");
         }
     }
 }

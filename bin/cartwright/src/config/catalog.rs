@@ -8,6 +8,9 @@ use serde::Deserialize;
 pub(crate) struct Catalog {
     /// Products in the memory of each node. Too high: about 1.5 kB each. Too low: popular products cost a round trip.
     pub(crate) products_in_memory: usize,
+    /// Prices and stock of products in memory, for showing carts. Too high: about 0.3 kB each. Too low: carts cost a round
+    /// trip more.
+    pub(crate) offers_in_memory: usize,
     /// Lists, searches and recommendations in memory, of each kind. Too high: about 50 kB each. Too low: popular pages
     /// cost a round trip.
     pub(crate) lists_in_memory: usize,
@@ -23,9 +26,21 @@ pub(crate) struct Catalog {
 
 impl Default for Catalog {
     fn default() -> Self {
-        let CatalogSettings { products_in_memory, lists_in_memory, hot_products, prefetch_related } =
-            CatalogSettings::default();
-        Self { products_in_memory, lists_in_memory, hot_products, prefetch_related, warm_per_second: 200 }
+        let CatalogSettings {
+            products_in_memory,
+            offers_in_memory,
+            lists_in_memory,
+            hot_products,
+            prefetch_related,
+        } = CatalogSettings::default();
+        Self {
+            products_in_memory,
+            offers_in_memory,
+            lists_in_memory,
+            hot_products,
+            prefetch_related,
+            warm_per_second: 200,
+        }
     }
 }
 
@@ -33,6 +48,7 @@ impl Catalog {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         for (key, value, least, most) in [
             ("products_in_memory", self.products_in_memory, 1, 10_000_000),
+            ("offers_in_memory", self.offers_in_memory, 1, 10_000_000),
             ("lists_in_memory", self.lists_in_memory, 1, 1_000_000),
             ("hot_products", self.hot_products, 0, 10_000),
             ("warm_per_second", self.warm_per_second, 0, 100_000),
@@ -46,7 +62,20 @@ impl Catalog {
     }
 
     pub(crate) fn settings(&self) -> CatalogSettings {
-        let Self { products_in_memory, lists_in_memory, hot_products, prefetch_related, .. } = *self;
-        CatalogSettings { products_in_memory, lists_in_memory, hot_products, prefetch_related }
+        let Self {
+            products_in_memory,
+            offers_in_memory,
+            lists_in_memory,
+            hot_products,
+            prefetch_related,
+            ..
+        } = *self;
+        CatalogSettings {
+            products_in_memory,
+            offers_in_memory,
+            lists_in_memory,
+            hot_products,
+            prefetch_related,
+        }
     }
 }

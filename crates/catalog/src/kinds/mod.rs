@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 use cartwright_domain::Category;
 use cartwright_layered::Tag;
 
-pub use product::{CachedProduct, Inventory, Summary};
-pub(crate) use product::{InventoryKey, ProductKey};
+pub use product::{CachedProduct, Inventory, Offer, Summary};
+pub(crate) use product::{InventoryKey, OfferKey, ProductKey};
 pub(crate) use question::{AllCategories, Question};
 pub use ranking::Ranking;
 pub(crate) use ranking::{RecommendationsKey, RelatedKey, TopKey};

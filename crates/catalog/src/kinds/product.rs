@@ -1,7 +1,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cartwright_domain::{Category, Listing, Money, Product, ProductId, Stock};
+use cartwright_domain::{Category, Money, Product, ProductId, Stock};
 use cartwright_layered::{CacheKey, CacheValue, Policy};
 use serde::{Deserialize, Serialize};
 
@@ -51,12 +51,6 @@ impl CachedProduct {
         };
         Ok(Self { summary: Arc::new(summary), body: document::product(product)? })
     }
-
-    /// What a cart needs of it.
-    pub fn listing(&self, id: ProductId) -> Listing {
-        let Summary { name, price, active, .. } = &*self.summary;
-        Listing { product_id: id, name: name.clone(), price: *price, active: *active }
-    }
 }
 
 /// The summary in JSON, a line feed, the document.
@@ -87,6 +81,54 @@ impl CacheKey for ProductKey {
     type Value = CachedProduct;
     const KIND: &'static str = "product";
     const POLICY: Policy = Policy::ttl(minutes(24 * 60)).memory_ttl(minutes(5)).stale_on_error(HOUR);
+
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.0.as_str())
+    }
+}
+
+/// What a cart is told of a product. It is made of the cached product, and much smaller, so that those of all carts fit
+/// into memory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct OfferKey(pub(crate) ProductId);
+
+/// What a cart is told of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Price of one.
+    pub price: Money,
+    /// How many there are.
+    pub stock: Stock,
+    /// Whether it can be bought.
+    pub active: bool,
+}
+
+impl From<&Summary> for Offer {
+    fn from(summary: &Summary) -> Self {
+        let Summary { price, stock, active, .. } = *summary;
+        Self { price, stock, active }
+    }
+}
+
+impl CacheValue for Offer {
+    fn encode(&self) -> Bytes {
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+
+    fn decode(bytes: Bytes) -> Option<Self> {
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+impl CacheKey for OfferKey {
+    type Value = Offer;
+    /// The same, so that it is invalidated with the product. It is in memory only, where the two do not meet.
+    const KIND: &'static str = ProductKey::KIND;
+    const POLICY: Policy = ProductKey::POLICY;
 
     fn text(&self) -> Cow<'_, str> {
         Cow::Borrowed(self.0.as_str())

@@ -91,6 +91,9 @@ async fn an_import_is_seen() {
     let (catalog, _folder) = embedded().await;
     make(&catalog, "p1", Some("Old")).await;
     assert_eq!(shown(&catalog, "p1").await, 250);
+    let offer = async || catalog.offers(&[id("p1")]).await.remove(0).unwrap().value.unwrap();
+    assert_eq!(offer().await.price.minor(), 250);
+    assert_eq!(catalog.peek_offer(&id("p1")).unwrap().value, Some(offer().await), "carts find it in memory");
     let row = |n: u32| {
         let mut details = details(&format!("Product {n}"), Some("Bulk"));
         details.price = crate::kit::euros(i64::from(n) + 1000);
@@ -100,8 +103,8 @@ async fn an_import_is_seen() {
     assert_eq!((imported.created, imported.changed), (2499, 1));
     assert_eq!(shown(&catalog, "p1").await, 1001);
     let ids: Vec<_> = (1..=2500).map(|n| id(&format!("p{n}"))).collect();
-    for (n, answer) in (1..).zip(catalog.cached_products(&ids).await) {
-        assert_eq!(answer.unwrap().value.unwrap().summary.price.minor(), n + 1000);
+    for (n, answer) in (1..).zip(catalog.offers(&ids).await) {
+        assert_eq!(answer.unwrap().value.unwrap().price.minor(), n + 1000);
     }
     let again = catalog.import((1..=2500).map(row).collect()).await.unwrap();
     assert_eq!((again.created, again.changed), (0, 0));
