@@ -65,12 +65,10 @@ pub(crate) fn documents_of(
     move |keys: Vec<DocumentKey>, _from: LoadFrom| {
         let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
         async move {
-            let mut documents = Vec::with_capacity(keys.len());
-            for DocumentKey(id) in keys {
-                let kept = store.cached(&key(&id), clock.now()).await?;
-                documents.push(kept.map(|kept| Bytes::from(kept.bytes)));
-            }
-            Ok::<_, Cause>(documents)
+            let keys: Vec<String> = keys.iter().map(|DocumentKey(id)| key(id)).collect();
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let kept = store.cached(&keys, clock.now()).await?.into_iter();
+            Ok::<_, Cause>(kept.map(|kept| kept.map(|kept| Bytes::from(kept.bytes))).collect())
         }
     }
 }

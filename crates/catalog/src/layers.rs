@@ -8,7 +8,6 @@ use cartwright_domain::Clock;
 use cartwright_layered::{Cause, Generation, Kept, LoadFrom, Loader, ResultError, ResultLayer, Tag};
 use cartwright_storage::{CachedResult, LogPosition, ReadFrom, ShopStore, StorageError};
 use chrono::TimeDelta;
-use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
 
 /// How many results wait to be kept; with more, some are not.
@@ -60,8 +59,8 @@ fn failed(error: StorageError) -> ResultError {
 #[async_trait]
 impl ResultLayer for StoredResults {
     async fn get(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, ResultError> {
-        let now = self.clock.now();
-        let found = try_join_all(keys.iter().map(|key| self.store.cached(key, now))).await.map_err(failed)?;
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let found = self.store.cached(&keys, self.clock.now()).await.map_err(failed)?;
         Ok(found.into_iter().map(|found| found.map(|found| Bytes::from(found.bytes))).collect())
     }
 

@@ -21,7 +21,8 @@ impl CatalogService {
     /// [`CatalogError`] when it could not be read what that was.
     pub async fn warm(&self, per_second: usize) -> Result<usize, CatalogError> {
         let top = self.top(TopWindow::default(), TOP).await?.value;
-        let kept = self.inner.store.cached(HOT, self.inner.clock.now()).await?;
+        let kept =
+            self.inner.store.cached(&[HOT], self.inner.clock.now()).await?.into_iter().next().flatten();
         let kept = kept.map(|kept| String::from_utf8_lossy(&kept.bytes).into_owned()).unwrap_or_default();
         let mut ids: Vec<ProductId> = kept.split_ascii_whitespace().flat_map(ProductId::new).collect();
         ids.extend(top.iter().flat_map(|top| top.ids.iter().cloned()));

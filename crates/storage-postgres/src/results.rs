@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use async_trait::async_trait;
 use cartwright_storage::{CachedResult, GenerationStore, QueryCacheStore, StorageError};
 use chrono::{DateTime, Utc};
-use diesel::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
 use crate::{
@@ -17,11 +16,18 @@ use crate::{
 
 #[async_trait]
 impl QueryCacheStore for PostgresStore {
-    async fn cached(&self, key: &str, now: DateTime<Utc>) -> Result<Option<CachedResult>, StorageError> {
-        let statement = LoadCached { key, now };
-        let row: Option<(Vec<u8>, DateTime<Utc>)> =
-            self.run(async |connection| statement.get_result(connection).await.optional()).await?;
-        Ok(row.map(|(bytes, expires_at)| CachedResult { bytes, expires_at }))
+    async fn cached(
+        &self,
+        keys: &[&str],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<CachedResult>>, StorageError> {
+        let statement = LoadCached { keys, now };
+        let rows: Vec<(String, Vec<u8>, DateTime<Utc>)> =
+            self.run(async |connection| statement.load(connection).await).await?;
+        let found: HashMap<String, CachedResult> = (rows.into_iter())
+            .map(|(key, bytes, expires_at)| (key, CachedResult { bytes, expires_at }))
+            .collect();
+        Ok(keys.iter().map(|key| found.get(*key).cloned()).collect())
     }
 
     async fn keep_cached(&self, results: &[(String, CachedResult)]) -> Result<(), StorageError> {

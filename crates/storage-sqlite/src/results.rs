@@ -41,18 +41,25 @@ const BUMP: &str = "\
 
 #[async_trait]
 impl QueryCacheStore for SqliteStore {
-    async fn cached(&self, key: &str, now: DateTime<Utc>) -> Result<Option<CachedResult>, StorageError> {
-        let key = key.to_owned();
-        let row: Option<(Vec<u8>, i64)> = self
-            .readers
-            .run(move |connection| {
-                let binds = [Bind::Text(&key), Bind::Int(now.timestamp_micros())];
-                let statement = Statement::<(Binary, BigInt)>::new(LOAD, &binds);
-                statement.get_result(connection).optional().map_err(storage_error)
-            })
-            .await?;
-        let kept = |(bytes, expires_at)| Ok(CachedResult { bytes, expires_at: time(expires_at)? });
-        row.map(kept).transpose()
+    async fn cached(
+        &self,
+        keys: &[&str],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<CachedResult>>, StorageError> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let load = move |connection: &mut _| {
+            let one = |key: &String| {
+                let binds = [Bind::Text(key), Bind::Int(now.timestamp_micros())];
+                let row: Option<(Vec<u8>, i64)> = Statement::<(Binary, BigInt)>::new(LOAD, &binds)
+                    .get_result(connection)
+                    .optional()
+                    .map_err(storage_error)?;
+                row.map(|(bytes, expires_at)| Ok(CachedResult { bytes, expires_at: time(expires_at)? }))
+                    .transpose()
+            };
+            keys.iter().map(one).collect()
+        };
+        self.readers.run(load).await
     }
 
     async fn keep_cached(&self, results: &[(String, CachedResult)]) -> Result<(), StorageError> {

@@ -18,11 +18,15 @@ pub struct CachedResult {
 /// Keys are any text without NUL.
 #[async_trait]
 pub trait QueryCacheStore: Send + Sync + 'static {
-    /// A result that still counts.
+    /// Results that still count: one answer for each key, in order.
     ///
     /// # Errors
-    /// [`StorageError`] when it could not be read.
-    async fn cached(&self, key: &str, now: DateTime<Utc>) -> Result<Option<CachedResult>, StorageError>;
+    /// [`StorageError`] when they could not be read.
+    async fn cached(
+        &self,
+        keys: &[&str],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<CachedResult>>, StorageError>;
 
     /// Keeps results, each over what was kept under the same key. Of several under one key, the last.
     ///

@@ -4,10 +4,10 @@ use diesel::sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz};
 use super::statement;
 
 statement! {
-    /// A kept result.
-    LoadCached<'a> { key: &'a str as Text, now: DateTime<Utc> as Timestamptz }
-    (Binary, Timestamptz)
-    "SELECT value, expires_at FROM query_cache WHERE key = $1 AND expires_at > $2"
+    /// Kept results.
+    LoadCached<'a> { keys: &'a [&'a str] as Array<Text>, now: DateTime<Utc> as Timestamptz }
+    (Text, Binary, Timestamptz)
+    "SELECT key, value, expires_at FROM query_cache WHERE key = ANY ($1) AND expires_at > $2"
 }
 
 statement! {

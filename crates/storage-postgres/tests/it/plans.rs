@@ -81,7 +81,7 @@ async fn statistics(store: &PostgresStore) {
 
 async fn look_ups(store: &PostgresStore) {
     store.products(&["p1", "p2", "none"].map(product), FROM).await.unwrap();
-    store.cached("k1", DateTime::UNIX_EPOCH).await.unwrap();
+    store.cached(&["k1", "k2"], DateTime::UNIX_EPOCH).await.unwrap();
     store.clean_cached(DateTime::UNIX_EPOCH, 10).await.unwrap();
     store.generations(&["t1", "t2"]).await.unwrap();
 }

@@ -12,7 +12,7 @@ pub async fn results_are_kept_until_they_expire(kit: Kit) {
         expires_at: now + TimeDelta::seconds(seconds),
     };
     let key = "search:{'; -- ☕ \" ?}";
-    assert_eq!(kit.store.cached(key, now).await.unwrap(), None);
+    assert_eq!(kit.store.cached(&[key], now).await.unwrap(), [None]);
     kit.store.keep_cached(&[(key.into(), result(b"old", 5))]).await.unwrap();
     let every: Vec<u8> = (0..=255).collect();
     let several = [
@@ -23,18 +23,21 @@ pub async fn results_are_kept_until_they_expire(kit: Kit) {
     ];
     kit.store.keep_cached(&several).await.unwrap();
     kit.store.keep_cached(&[]).await.unwrap();
-    assert_eq!(kit.store.cached(key, now).await.unwrap(), Some(result(&every, 10)));
-    assert_eq!(kit.store.cached("", now).await.unwrap(), Some(result(&[], 20)));
+    assert_eq!(
+        kit.store.cached(&["", "none", key, ""], now).await.unwrap(),
+        [Some(result(&[], 20)), None, Some(result(&every, 10)), Some(result(&[], 20))]
+    );
+    assert_eq!(kit.store.cached(&[], now).await.unwrap(), []);
     kit.advance(TimeDelta::seconds(10));
-    assert_eq!(kit.store.cached(key, kit.clock.now()).await.unwrap(), None);
+    assert_eq!(kit.store.cached(&[key], kit.clock.now()).await.unwrap(), [None]);
     assert_eq!(kit.store.clean_cached(kit.clock.now(), 100).await.unwrap(), 1);
-    assert_eq!(kit.store.cached(key, now).await.unwrap(), None, "its row is gone");
+    assert_eq!(kit.store.cached(&[key], now).await.unwrap(), [None], "its row is gone");
     kit.advance(TimeDelta::seconds(20));
     assert_eq!(kit.store.clean_cached(kit.clock.now(), 1).await.unwrap(), 1);
-    assert!(kit.store.cached("", now).await.unwrap().is_none(), "the oldest goes first");
+    assert!(kit.store.cached(&[""], now).await.unwrap()[0].is_none(), "the oldest goes first");
     kit.store.remove_cached(&["other", "none", "other"]).await.unwrap();
     kit.store.remove_cached(&[]).await.unwrap();
-    assert_eq!(kit.store.cached("other", now).await.unwrap(), None);
+    assert_eq!(kit.store.cached(&["other"], now).await.unwrap(), [None]);
 }
 
 /// A generation stays until it is bumped, and is never used again.
