@@ -199,6 +199,12 @@ impl Node {
         self.inner.trust.hears(Instant::now())
     }
 
+    /// A number that stays the same as long as this node hears of no change. What was made of cached values after it was
+    /// read may be used again while it is the same. `None`: this node cannot tell.
+    pub fn moment(&self) -> Option<u64> {
+        self.inner.trust.moment(Instant::now())
+    }
+
     /// Asks where the truth has got to, so that loads may read from followers that are as far
     /// ([`LoadFrom::AtLeast`](crate::LoadFrom)). To be called every now and then.
     ///

@@ -57,6 +57,8 @@ pub(crate) struct Trust {
     changed: Box<[AtomicU64]>,
     /// Grows whenever invalidations may have been missed.
     epoch: AtomicU64,
+    /// Grows with both, from a random number: moments of two nodes are never the same.
+    moments: AtomicU64,
     /// Until when all that was published is known to have been heard, in microseconds since `base`.
     hears_until: AtomicU64,
     marks: Mutex<HashMap<usize, Mark>>,
@@ -74,6 +76,7 @@ impl Trust {
             generations: std::iter::repeat_with(AtomicU64::default).take(STRIPES).collect(),
             changed: std::iter::repeat_with(AtomicU64::default).take(STRIPES).collect(),
             epoch: AtomicU64::new(0),
+            moments: AtomicU64::new(rand::random()),
             hears_until: AtomicU64::new(if alone { u64::MAX } else { 0 }),
             marks: Mutex::default(),
             marked: AtomicUsize::new(0),
@@ -166,6 +169,7 @@ impl Trust {
         if let Some(generation) = self.generations.get(stripe) {
             generation.fetch_add(1, SeqCst);
         }
+        self.moments.fetch_add(1, SeqCst);
     }
 
     fn marks(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Mark>> {
@@ -175,6 +179,13 @@ impl Trust {
     /// Something may have been missed: nothing from before is believed.
     pub(crate) fn missed(&self) {
         self.epoch.fetch_add(1, SeqCst);
+        self.moments.fetch_add(1, SeqCst);
+    }
+
+    /// As long as it is the same, nothing was invalidated. `None`: nobody can tell.
+    pub(crate) fn moment(&self, now: Instant) -> Option<u64> {
+        let moment = self.moments.load(SeqCst);
+        self.hears(now).then_some(moment)
     }
 
     /// What this node sent at `sent` has come back.
@@ -253,6 +264,22 @@ mod tests {
         trust.end(["product:1"].into_iter(), head);
         assert!(!trust.may_keep(&during), "it may be from before the change");
         assert!(trust.may_keep(&trust.stamp("product:1")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_moment_lasts_until_something_changes_or_may_have() {
+        let (trust, head) = (Trust::new(true), mark());
+        let moment = || trust.moment(Instant::now());
+        let first = moment();
+        assert!(first.is_some() && moment() == first);
+        trust.begin(["k"].into_iter(), head, Duration::from_secs(10));
+        let second = moment();
+        trust.end(["k"].into_iter(), head);
+        let third = moment();
+        trust.missed();
+        assert!(first != second && second != third && moment() != third);
+        trust.deafen();
+        assert_eq!(moment(), None);
     }
 
     #[tokio::test(start_paused = true)]

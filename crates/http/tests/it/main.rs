@@ -11,6 +11,7 @@ mod catalog_products;
 mod catalog_search;
 mod classic;
 mod conventions;
+mod current;
 mod inputs;
 mod kit;
 mod operations;
