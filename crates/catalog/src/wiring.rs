@@ -8,7 +8,7 @@ use std::{
 use cartwright_domain::{Clock, ListQuery, Paging, Product, ProductId, SearchQuery};
 use cartwright_edge::Purger;
 use cartwright_layered::{
-    Bus, CacheBuilder, Cause, Generated, Layered, LoadFrom, Node, SharedLayer, Silence, Tag, Tagged,
+    Bus, CacheBuilder, Cause, Generated, Layered, LoadFrom, Node, SharedLayer, Silence, Tag, Tagged, each,
 };
 use cartwright_storage::ShopStore;
 use tokio_util::sync::CancellationToken;
@@ -83,22 +83,17 @@ pub struct Parts {
 /// How often it is asked how far the database has got.
 const ASK: Duration = Duration::from_secs(1);
 
-/// Makes a loader of an async function over the store, one key at a time.
-macro_rules! loads {
-    ($store:expr, |$inner:ident, $key:ident, $from:ident| $load:expr) => {{
+/// Makes a loader of an expression over the store, for questions of which each is a query of its own.
+macro_rules! asks {
+    ($store:expr, |$inner:ident, $key:ident: $kind:ty, $from:ident| $load:expr) => {{
         let store = Arc::clone($store);
-        move |keys: Vec<_>, from: LoadFrom| {
-            let store = Arc::clone(&store);
+        each(move |$key: $kind, from: LoadFrom| {
+            let $inner = Arc::clone(&store);
             async move {
                 let $from = read_from(from);
-                let mut values = Vec::with_capacity(keys.len());
-                for $key in keys {
-                    let $inner = &store;
-                    values.push(Some($load));
-                }
-                Ok::<_, Cause>(values)
+                Ok::<_, Cause>(Some($load))
             }
-        }
+        })
     }};
 }
 
@@ -192,8 +187,7 @@ impl<'a> Caches<'a> {
 
     fn lists(&self) -> Tagged<Question<ListQuery>> {
         let describe = |cache: CacheBuilder<Generated<_>>| cache.memory(self.settings.lists_in_memory);
-        let loader = loads!(self.store, |store, key, from| {
-            let key: Question<ListQuery> = key;
+        let loader = asks!(self.store, |store, key: Question<ListQuery>, from| {
             let listed = store.list_products(&key.question, from).await?;
             match key.question.paging {
                 Paging::Page(page) => document::page(&listed, page)?,
@@ -204,8 +198,7 @@ impl<'a> Caches<'a> {
     }
 
     fn categories(&self) -> Tagged<Question<AllCategories>> {
-        let loader = loads!(self.store, |store, _key, from| {
-            let _: &Question<AllCategories> = &_key;
+        let loader = asks!(self.store, |store, _key: Question<AllCategories>, from| {
             document::categories(&store.categories(from).await?)?
         });
         Tagged::new(self.node, &self.generations, |cache| cache.memory(1).results(), loader)
@@ -216,23 +209,21 @@ impl<'a> Caches<'a> {
         let describe = |cache: CacheBuilder<Generated<_>>| {
             cache.memory(lists_in_memory).memory_for_hot_keys_only().hot_keys(hot_products).results()
         };
-        let loader = loads!(self.store, |store, key, from| {
-            let key: Question<SearchQuery> = key;
+        let loader = asks!(self.store, |store, key: Question<SearchQuery>, from| {
             document::found(&store.search(&key.question, from).await?, key.question.page)?
         });
         Tagged::new(self.node, &self.generations, describe, loader)
     }
 
     fn top(&self) -> Layered<TopKey> {
-        self.node.cache().memory(100).results().over(loads!(self.store, |store, key, from| {
-            let key: TopKey = key;
+        self.node.cache().memory(100).results().over(asks!(self.store, |store, key: TopKey, from| {
             Ranking::of(&store.top_products(key.window(), key.limit, from).await?)?
         }))
     }
 
     fn related(&self) -> Layered<RelatedKey> {
         let cache = self.node.cache().memory(self.settings.lists_in_memory);
-        cache.over(loads!(self.store, |store, key, from| {
+        cache.over(asks!(self.store, |store, key: RelatedKey, from| {
             let RelatedKey(id, limit) = key;
             Ranking::of(&store.related_products(&id, limit, from).await?)?
         }))
@@ -240,7 +231,7 @@ impl<'a> Caches<'a> {
 
     fn recommendations(&self) -> Layered<RecommendationsKey> {
         let cache = self.node.cache().memory(self.settings.lists_in_memory).without_shared();
-        cache.over(loads!(self.store, |store, key, from| {
+        cache.over(asks!(self.store, |store, key: RecommendationsKey, from| {
             let RecommendationsKey(owner, limit) = key;
             Ranking::of(&store.recommended_products(&owner, limit, from).await?)?
         }))

@@ -167,7 +167,12 @@ impl<K: CacheKey> Inner<K> {
     /// What the shared layer does not know: from kept results, or from the loader.
     pub(crate) async fn ask_truth(self: &Arc<Self>, jobs: Vec<Job<K>>) {
         let jobs = self.ask_results(jobs).await;
-        if !jobs.is_empty() {
+        if jobs.len() > 1 && self.loader.one_by_one() {
+            for job in jobs {
+                let inner = Arc::clone(self);
+                tokio::spawn(async move { inner.ask_loader(vec![job]).await });
+            }
+        } else if !jobs.is_empty() {
             self.ask_loader(jobs).await;
         }
     }

@@ -99,7 +99,7 @@ pub use change::{Change, Untold};
 pub use entry::Head;
 pub use figures::Figures;
 pub use key::{CacheKey, CacheValue, Target};
-pub use loader::{Cause, LoadError, LoadFrom, Loader};
+pub use loader::{Cause, Each, LoadError, LoadFrom, Loader, each};
 pub use node::{Node, NodeBuilder};
 pub use policy::Policy;
 pub use results::{Kept, ResultError, ResultLayer};

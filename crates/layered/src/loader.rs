@@ -1,6 +1,7 @@
 use std::{error::Error, sync::Arc};
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 
 use crate::CacheKey;
 
@@ -24,6 +25,11 @@ pub trait Loader<K: CacheKey>: Send + Sync + 'static {
     /// # Errors
     /// Any: what is kept of these keys is served, if it is not too old.
     async fn load(&self, keys: Vec<K>, from: LoadFrom) -> Result<Vec<Option<K::Value>>, Cause>;
+
+    /// Whether several keys cost it as much as if each was asked for alone. Then each is, and nobody waits for another's.
+    fn one_by_one(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -35,6 +41,31 @@ where
 {
     async fn load(&self, keys: Vec<K>, from: LoadFrom) -> Result<Vec<Option<K::Value>>, Cause> {
         self(keys, from).await
+    }
+}
+
+/// Makes a loader of a closure that loads one key: for questions of which each is a query of its own.
+pub fn each<F>(load: F) -> Each<F> {
+    Each(load)
+}
+
+/// Loads keys one by one: see [`each`].
+#[derive(Debug, Clone, Copy)]
+pub struct Each<F>(F);
+
+#[async_trait]
+impl<K, F, A> Loader<K> for Each<F>
+where
+    K: CacheKey,
+    F: Fn(K, LoadFrom) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Option<K::Value>, Cause>> + Send,
+{
+    async fn load(&self, keys: Vec<K>, from: LoadFrom) -> Result<Vec<Option<K::Value>>, Cause> {
+        try_join_all(keys.into_iter().map(|key| self.0(key, from))).await
+    }
+
+    fn one_by_one(&self) -> bool {
+        true
     }
 }
 

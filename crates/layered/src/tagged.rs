@@ -93,6 +93,10 @@ impl<K: TaggedKey, L: Loader<K>> Loader<Generated<K>> for Plain<L> {
     async fn load(&self, keys: Vec<Generated<K>>, from: LoadFrom) -> Result<Vec<Option<K::Value>>, Cause> {
         self.0.load(keys.into_iter().map(|generated| generated.key).collect(), from).await
     }
+
+    fn one_by_one(&self) -> bool {
+        self.0.one_by_one()
+    }
 }
 
 impl<K: TaggedKey> Tagged<K> {

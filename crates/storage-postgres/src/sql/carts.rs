@@ -17,7 +17,7 @@ statement! {
     "SELECT o.at, c.version, c.created_at, c.updated_at, \
             CASE WHEN known THEN NULL ELSE c.quantities END, CASE WHEN known THEN NULL ELSE c.lines END \
      FROM unnest($1, $2, $3) WITH ORDINALITY AS o (owner, version, updated_at, at) \
-     JOIN carts c ON c.owner = o.owner COLLATE \"C\" \
+     CROSS JOIN LATERAL (SELECT * FROM carts WHERE owner = o.owner COLLATE \"C\" LIMIT 1) c \
      CROSS JOIN LATERAL (SELECT c.version = o.version AND c.updated_at = o.updated_at AS known) k"
 }
 

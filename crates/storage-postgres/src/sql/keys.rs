@@ -12,7 +12,9 @@ statement! {
     (BigInt, Binary, Text, Timestamptz)
     "SELECT u.at, i.fingerprint, i.answer, i.created_at \
      FROM unnest($1, $2) WITH ORDINALITY AS u (principal, key, at) \
-     JOIN idempotency_keys i ON i.principal = u.principal COLLATE \"C\" AND i.key = u.key COLLATE \"C\""
+     CROSS JOIN LATERAL ( \
+         SELECT fingerprint, answer, created_at FROM idempotency_keys k \
+         WHERE k.principal = u.principal COLLATE \"C\" AND k.key = u.key COLLATE \"C\" LIMIT 1) i"
 }
 
 statement! {

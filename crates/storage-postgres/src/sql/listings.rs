@@ -10,7 +10,8 @@ statement! {
     LoadListings<'a> { ids: Vec<&'a str> as Array<Text> }
     (Text, Text, BigInt, Text, Bool)
     "SELECT p.id, p.name, p.price_minor, p.currency, p.active \
-     FROM unnest($1) AS u (id) JOIN products p ON p.id = u.id COLLATE \"C\""
+     FROM unnest($1) AS u (id) \
+     CROSS JOIN LATERAL (SELECT * FROM products WHERE id = u.id COLLATE \"C\" LIMIT 1) p"
 }
 
 statement! {

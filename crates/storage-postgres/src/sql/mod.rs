@@ -3,6 +3,9 @@
 //! Constant text with a static [`QueryId`](diesel::query_builder::QueryId) is prepared once per connection; diesel's
 //! `sql_query` would be prepared anew each time, one more round trip. Arrays keep the text the same for any number of
 //! rows.
+//!
+//! Rows are looked up by many keys in a lateral select with a limit, one key at a time. Of a join the planner makes what it
+//! likes, and of a table that was empty when the server last looked at it, it likes to read all there is.
 
 mod built;
 mod carts;

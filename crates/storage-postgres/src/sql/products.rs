@@ -76,7 +76,8 @@ statement! {
     LoadProducts<'a> { ids: Vec<&'a str> as Array<Text> }
     (BigInt, ProductColumns)
     concat!("SELECT u.at, ", product_columns!(), " FROM unnest($1) WITH ORDINALITY AS u (id, at) \
-     JOIN products p ON p.id = u.id COLLATE \"C\" AND p.retired_at IS NULL")
+     CROSS JOIN LATERAL ( \
+         SELECT * FROM products WHERE id = u.id COLLATE \"C\" AND retired_at IS NULL LIMIT 1) p")
 }
 
 statement! {

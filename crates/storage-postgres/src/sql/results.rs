@@ -4,10 +4,11 @@ use diesel::sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz};
 use super::statement;
 
 statement! {
-    /// Kept results.
+    /// Kept results. Written like this, their expiry is compared, and never looked up: with a plan that was made while
+    /// the table was empty, its index would be read from one end to the other.
     LoadCached<'a> { keys: &'a [&'a str] as Array<Text>, now: DateTime<Utc> as Timestamptz }
     (Text, Binary, Timestamptz)
-    "SELECT key, value, expires_at FROM query_cache WHERE key = ANY ($1) AND expires_at > $2"
+    "SELECT key, value, expires_at FROM query_cache WHERE key = ANY ($1) AND (expires_at > $2) IS TRUE"
 }
 
 statement! {
@@ -42,7 +43,7 @@ statement! {
     LoadGenerations<'a> { tags: &'a [&'a str] as Array<Text> }
     (BigInt, BigInt)
     "SELECT u.at, g.generation FROM unnest($1) WITH ORDINALITY AS u (tag, at) \
-     JOIN generations g ON g.tag = u.tag COLLATE \"C\""
+     CROSS JOIN LATERAL (SELECT generation FROM generations WHERE tag = u.tag COLLATE \"C\" LIMIT 1) g"
 }
 
 statement! {

@@ -127,6 +127,8 @@ async fn reads(server: &tokio_postgres::Client) -> (i64, i64) {
 async fn hot_statements_read_by_index_and_no_more_than_they_need() {
     for analyze in [false, true] {
         let (url, early) = shop().await;
+        // The planner takes tables for tiny that autovacuum found empty.
+        direct(&url).await.batch_execute("VACUUM ANALYZE").await.unwrap();
         let batch: Vec<CartRequest> = (0..32)
             .flat_map(|n| {
                 let cart = format!("f{}", 1 + n * 600);
