@@ -17,8 +17,8 @@ const BRIEF: Duration = Duration::from_millis(75);
 
 /// It did not answer in time.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {BRIEF:?}")]
-pub(crate) struct Slow;
+#[error("no answer within {0:?}")]
+pub(crate) struct Slow(Duration);
 
 /// Lets calls pass until half of them fail, then none for a second, then one to try.
 pub(crate) struct Breaker {
@@ -52,8 +52,17 @@ impl Breaker {
         &self,
         asked: impl Future<Output = Result<T, E>>,
     ) -> Option<Result<T, E>> {
-        self.call(async { tokio::time::timeout(BRIEF, asked).await.unwrap_or_else(|_| Err(Slow.into())) })
-            .await
+        self.call_within(BRIEF, asked).await
+    }
+
+    /// As [`call`](Self::call), and gives up after so long.
+    pub(crate) async fn call_within<T, E: std::fmt::Display + From<Slow>>(
+        &self,
+        limit: Duration,
+        asked: impl Future<Output = Result<T, E>>,
+    ) -> Option<Result<T, E>> {
+        let asked = tokio::time::timeout(limit, asked);
+        self.call(async { asked.await.unwrap_or_else(|_| Err(Slow(limit).into())) }).await
     }
 
     /// `None`: it was not asked. Failures are logged once, until it answers again.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use lz4_flex::block::{compress_prepend_size, decompress_size_prepended, uncompressed_size};
 
 use crate::CacheValue;
 
@@ -103,18 +104,26 @@ pub(crate) struct Entry<V> {
     pub(crate) cost: Duration,
 }
 
+/// Values of so many bytes are compressed: a page of a search goes to all replicas, and into their append-only files.
+const LARGE: usize = 1024;
+/// A value cannot be larger: what says it is, is none of ours.
+const LARGEST: usize = 1 << 26;
+
 impl<V: CacheValue> Entry<V> {
-    /// `D<16 digits> <made> <fresh> <cost> <1 or 0>\n<value>`: times in milliseconds; 0 when there is no value.
+    /// `D<16 digits> <made> <fresh> <cost> <form>\n<value>`: times in milliseconds; the form is 0 when there is no value, 1
+    /// when it stands as it is, 2 when it is compressed (LZ4, behind its length as four bytes, the lowest first).
     pub(crate) fn encode(&self) -> Bytes {
-        let body = self.value.as_ref().map(CacheValue::encode);
-        let mut text = BytesMut::with_capacity(Head::LEN + 48 + body.as_ref().map_or(0, Bytes::len));
+        let plain = self.value.as_ref().map(CacheValue::encode);
+        let (form, body) = match plain {
+            None => (0, Bytes::new()),
+            Some(plain) if plain.len() >= LARGE => (2, compress_prepend_size(&plain).into()),
+            Some(plain) => (1, plain),
+        };
+        let mut text = BytesMut::with_capacity(Head::LEN + 48 + body.len());
         text.put_slice(self.head.as_bytes());
         let (fresh, cost) = (self.fresh.as_millis(), self.cost.as_millis());
-        let times = format!(" {} {fresh} {cost} {}\n", self.made, u8::from(body.is_some()));
-        text.put_slice(times.as_bytes());
-        if let Some(body) = body {
-            text.put_slice(&body);
-        }
+        text.put_slice(format!(" {} {fresh} {cost} {form}\n", self.made).as_bytes());
+        text.put_slice(&body);
         text.freeze()
     }
 
@@ -124,14 +133,22 @@ impl<V: CacheValue> Entry<V> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let mut fields = std::str::from_utf8(bytes.get(Head::LEN..end)?).ok()?.split_ascii_whitespace();
         let mut number = || fields.next()?.parse::<u64>().ok();
-        let (made, fresh, cost, present) = (number()?, number()?, number()?, number()?);
-        let value = match present {
+        let (made, fresh, cost, form) = (number()?, number()?, number()?, number()?);
+        let body = bytes.slice(end + 1..);
+        let value = match form {
             0 => None,
-            _ => Some(V::decode(bytes.slice(end + 1..))?),
+            1 => Some(V::decode(body)?),
+            2 => Some(V::decode(decompress(&body)?)?),
+            _ => return None,
         };
         let (fresh, cost) = (Duration::from_millis(fresh), Duration::from_millis(cost));
         Some(Self { head, value, made, fresh, cost })
     }
+}
+
+fn decompress(body: &[u8]) -> Option<Bytes> {
+    let (length, _) = uncompressed_size(body).ok()?;
+    (length <= LARGEST).then(|| decompress_size_prepended(body).ok()).flatten().map(Bytes::from)
 }
 
 #[cfg(test)]
@@ -142,7 +159,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(body in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200)),
+        fn what_is_written_is_read(body in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..3000)),
                                    made: u32, fresh: u32, cost: u32) {
             let value = body.map(Bytes::from);
             let (fresh, cost) = (Duration::from_millis(fresh.into()), Duration::from_millis(cost.into()));
@@ -157,10 +174,20 @@ mod tests {
             let bytes = Bytes::from(bytes);
             let _ = Head::of(&bytes);
             let _ = Entry::<Bytes>::decode(&bytes);
-            let mut document = b"D0123456789abcdef".to_vec();
-            document.extend_from_slice(&bytes);
-            let _ = Entry::<Bytes>::decode(&document.into());
+            for document in [&b"D0123456789abcdef"[..], b"D0123456789abcdef 1 1 1 2\n"] {
+                let _ = Entry::<Bytes>::decode(&[document, &bytes].concat().into());
+            }
         }
+    }
+
+    #[test]
+    fn what_is_large_takes_less_room() {
+        let value = Some(Bytes::from(r#"{"name":"a product"}"#.repeat(1000)));
+        let (fresh, cost) = (Duration::from_secs(1), Duration::ZERO);
+        let entry = Entry { head: Head::new(What::Document), value, made: 1, fresh, cost };
+        let written = entry.encode();
+        assert!(written.len() < 1000, "{} bytes", written.len());
+        assert_eq!(Entry::<Bytes>::decode(&written).unwrap().value, entry.value);
     }
 
     #[test]

@@ -148,9 +148,11 @@ impl<K: CacheKey> Inner<K> {
         }
         drop(flights);
         // In tasks of their own: whoever asked may go away, others have joined.
-        if self.shared && self.node.inner.shared().is_some() && !jobs.is_empty() {
+        let node = &self.node.inner;
+        let together = self.shared && node.shared().is_some() || self.results && node.results.is_some();
+        if together && !jobs.is_empty() {
             if let Some(lane) = self.lanes.board(jobs) {
-                tokio::spawn(Arc::clone(self).read_shared(lane));
+                tokio::spawn(Arc::clone(self).read_together(lane));
             }
         } else if !jobs.is_empty() {
             self.load_apart(jobs);
@@ -161,12 +163,16 @@ impl<K: CacheKey> Inner<K> {
     /// Loads these, while the caller goes on.
     pub(crate) fn load_apart(self: &Arc<Self>, jobs: Vec<Job<K>>) {
         let inner = Arc::clone(self);
-        tokio::spawn(async move { inner.ask_truth(jobs).await });
+        tokio::spawn(async move { inner.load(jobs).await });
     }
 
     /// What the shared layer does not know: from kept results, or from the loader.
     pub(crate) async fn ask_truth(self: &Arc<Self>, jobs: Vec<Job<K>>) {
         let jobs = self.ask_results(jobs).await;
+        self.load(jobs).await;
+    }
+
+    async fn load(self: &Arc<Self>, jobs: Vec<Job<K>>) {
         if jobs.len() > 1 && self.loader.one_by_one() {
             for job in jobs {
                 let inner = Arc::clone(self);
@@ -177,13 +183,14 @@ impl<K: CacheKey> Inner<K> {
         }
     }
 
-    async fn ask_results(&self, jobs: Vec<Job<K>>) -> Vec<Job<K>> {
+    pub(crate) async fn ask_results(&self, jobs: Vec<Job<K>>) -> Vec<Job<K>> {
         let Some(results) = self.node.inner.results.as_ref().filter(|_| self.results && !jobs.is_empty())
         else {
             return jobs;
         };
         let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
-        let Some(Ok(found)) = results.breaker.call(results.layer.get(&names)).await else { return jobs };
+        let found = results.breaker.call_within(self.policy.load_timeout, results.layer.get(&names)).await;
+        let Some(Ok(found)) = found else { return jobs };
         let now = self.node.inner.millis(Instant::now());
         let (mut left, mut fills) = (Vec::new(), Vec::new());
         for (job, found) in jobs.into_iter().zip(found) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    CacheKey, Expect, Head, Layer, Put, SharedLayer,
+    CacheKey, Expect, Head, Layer, Put, SharedLayer, Was,
     cache::Inner,
     entry::What,
     fetch::{Found, Job, fresh, millis},
@@ -18,10 +18,8 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(4), Duration::from_mil
 /// How much longer a lease lasts than a load.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// What becomes of a job after a look at the shared layer.
+/// What is left to do of a job after a look at the shared layer.
 enum Next<K: CacheKey> {
-    /// It is answered, or nobody else's business.
-    Over,
     /// It wants to be loaded by whoever gets the right to.
     Claim(Job<K>, Put),
     /// Somebody else is loading it.
@@ -54,29 +52,24 @@ impl<K: CacheKey> Drop for Reader<'_, K> {
 impl<K: CacheKey> Inner<K> {
     /// Reads for those who wait in a lane, until nobody does. What is not found is somebody else's work: nobody else waits
     /// for it.
-    pub(crate) async fn read_shared(self: Arc<Self>, lane: usize) {
+    pub(crate) async fn read_together(self: Arc<Self>, lane: usize) {
         let reader = Reader { inner: &self, lane };
         while let Some(jobs) = self.lanes.take(lane) {
-            let Some((shared, namespace)) = self.node.inner.shared() else {
-                self.load_apart(jobs);
+            let Some((shared, namespace)) = self.node.inner.shared().filter(|_| self.shared) else {
+                let left = self.ask_results(jobs).await;
+                self.load_apart(left);
                 continue;
             };
             let trust = &self.node.inner.trust;
             let latest = jobs.iter().any(|job| job.renews() || !trust.settled(job.stamp()));
-            match self.read(shared, &namespace, &jobs, latest).await {
-                None => self.load_apart(jobs),
-                Some(found) => {
-                    let mut unanswered = Vec::new();
-                    for (job, found) in jobs.into_iter().zip(found) {
-                        match self.next(job, Found::read(found.as_ref())) {
-                            Next::Over => {}
-                            next => unanswered.push(next),
-                        }
-                    }
-                    if !unanswered.is_empty() {
-                        tokio::spawn(Arc::clone(&self).go_on(unanswered));
-                    }
-                }
+            let unanswered: Vec<_> = match self.read(shared, &namespace, &jobs, latest).await {
+                None => jobs.into_iter().map(Next::Load).collect(),
+                Some(found) => (jobs.into_iter().zip(found))
+                    .filter_map(|(job, found)| self.next(job, Found::read(found.as_ref())))
+                    .collect(),
+            };
+            if !unanswered.is_empty() {
+                tokio::spawn(Arc::clone(&self).go_on(unanswered));
             }
         }
         std::mem::forget(reader); // nobody waits any more
@@ -87,45 +80,33 @@ impl<K: CacheKey> Inner<K> {
         let (mut load, mut wait, mut claims) = (Vec::new(), Vec::new(), Vec::new());
         for next in unanswered {
             match next {
-                Next::Over => {}
                 Next::Claim(job, put) => claims.push((job, put)),
                 Next::Wait(job) => wait.push(job),
                 Next::Load(job) => load.push(job),
             }
         }
-        if let Some((shared, namespace)) = self.node.inner.shared().filter(|_| !claims.is_empty()) {
-            let (jobs, puts): (Vec<_>, Vec<_>) = std::mem::take(&mut claims).into_iter().unzip();
-            match shared.breaker.call_briefly(shared.layer.put(&namespace, &puts)).await {
-                Some(Ok(was)) => {
-                    for (mut job, was) in jobs.into_iter().zip(was) {
-                        if was.put {
-                            load.push(job);
-                            continue;
-                        }
-                        job.fill = None;
-                        if job.idle() {
-                            self.leave(job);
-                            continue;
-                        }
-                        // Somebody was quicker: his lease, or what he loaded.
-                        match self.next(job, Found::read(was.before.as_ref())) {
-                            Next::Over => {}
-                            Next::Claim(job, _) | Next::Wait(job) => wait.push(job),
-                            Next::Load(job) => load.push(job),
-                        }
+        for (mut job, was) in self.claim(claims).await {
+            match was {
+                Some(was) if was.put => load.push(job),
+                // Somebody was quicker: his lease, or what he loaded.
+                Some(was) => {
+                    job.fill = None;
+                    if job.idle() {
+                        self.leave(job);
+                        continue;
+                    }
+                    match self.next(job, Found::read(was.before.as_ref())) {
+                        None => {}
+                        Some(Next::Claim(job, _) | Next::Wait(job)) => wait.push(job),
+                        Some(Next::Load(job)) => load.push(job),
                     }
                 }
-                _ => load.extend(jobs.into_iter().map(|mut job| {
+                None => {
                     job.fill = None;
-                    job
-                })),
+                    load.push(job);
+                }
             }
         }
-        // The layer has just gone out of use.
-        load.extend(claims.into_iter().map(|(mut job, _)| {
-            job.fill = None;
-            job
-        }));
         if !wait.is_empty() {
             self.counters.waited_for_others.add(wait.len() as u64);
             tokio::spawn(Arc::clone(&self).wait(wait));
@@ -133,6 +114,20 @@ impl<K: CacheKey> Inner<K> {
         if !load.is_empty() {
             self.ask_truth(load).await;
         }
+    }
+
+    /// Claims the right to load these. `None`: the layer cannot say.
+    async fn claim(&self, claims: Vec<(Job<K>, Put)>) -> Vec<(Job<K>, Option<Was>)> {
+        let (jobs, puts): (Vec<_>, Vec<_>) = claims.into_iter().unzip();
+        let shared = self.node.inner.shared().filter(|_| !puts.is_empty());
+        let was = match shared {
+            Some((shared, namespace)) => {
+                shared.breaker.call_briefly(shared.layer.put(&namespace, &puts)).await
+            }
+            None => None,
+        };
+        let was = was.and_then(Result::ok).into_iter().flatten().map(Some);
+        jobs.into_iter().zip(was.chain(std::iter::repeat_with(|| None))).collect()
     }
 
     async fn read(
@@ -147,11 +142,12 @@ impl<K: CacheKey> Inner<K> {
         (read.len() == jobs.len()).then_some(read)
     }
 
-    fn next(&self, mut job: Job<K>, found: Found<K::Value>) -> Next<K> {
+    /// `None`: it is answered, or nobody else's business.
+    fn next(&self, mut job: Job<K>, found: Found<K::Value>) -> Option<Next<K>> {
         let lease = self.policy.load_timeout + MARGIN;
         let claimed = |job, expect| {
             let (job, put) = claim(job, expect, lease);
-            Next::Claim(job, put)
+            Some(Next::Claim(job, put))
         };
         match found {
             Found::Nothing => claimed(job, Expect::Absent),
@@ -161,16 +157,16 @@ impl<K: CacheKey> Inner<K> {
             }
             Found::Lease(_) if job.renews() => {
                 self.leave(job);
-                Next::Over
+                None
             }
-            Found::Lease(_) => Next::Wait(job),
-            Found::Mark => Next::Load(job),
+            Found::Lease(_) => Some(Next::Wait(job)),
+            Found::Mark => Some(Next::Load(job)),
             Found::Document(entry) => {
                 let now = self.node.inner.millis(Instant::now());
                 let news = !job.renews() || job.known().is_none_or(|known| known < entry.made);
                 if news && fresh(&entry, now) {
                     self.land(job, &entry, Layer::Shared, false);
-                    return Next::Over;
+                    return None;
                 }
                 let overdue = now.saturating_sub(entry.made + millis(entry.fresh));
                 if news && overdue < millis(self.policy.stale_while_revalidate) {
@@ -185,7 +181,7 @@ impl<K: CacheKey> Inner<K> {
                 };
                 job.fill = Some(Expect::Head(entry.head));
                 job.remember(entry);
-                Next::Claim(job, put)
+                Some(Next::Claim(job, put))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Reads of the shared layer that wait together go together: one round trip for many.
+//! Reads of the second and third layer that wait together go together: one round trip for many.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -14,7 +14,7 @@ const TOGETHER: usize = 128;
 /// goes as the next one. A lone key goes at once.
 pub(crate) struct Lanes<K: CacheKey>(Box<[Lane<K>]>);
 
-pub(crate) struct Lane<K: CacheKey>(Mutex<State<K>>);
+struct Lane<K: CacheKey>(Mutex<State<K>>);
 
 struct State<K: CacheKey> {
     waiting: Vec<Job<K>>,

@@ -3,6 +3,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::breaker::Slow;
+
 /// A result to be kept.
 #[derive(Debug, Clone)]
 pub struct Kept {
@@ -18,6 +20,12 @@ pub struct Kept {
 #[derive(Debug, thiserror::Error)]
 #[error("the kept results: {0}")]
 pub struct ResultError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl From<Slow> for ResultError {
+    fn from(slow: Slow) -> Self {
+        Self(Box::new(slow))
+    }
+}
 
 /// Results that were expensive, kept where the truth is: the third layer, so that a shared cache that was emptied is no
 /// storm on the database. Only for keys that are never invalidated: they run out, or hold a [generation](crate::Tagged).
