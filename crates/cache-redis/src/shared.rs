@@ -102,6 +102,30 @@ impl RedisShared {
         }
     }
 
+    /// From a replica, if it need not be the `latest`, or from the primary.
+    async fn read_from(
+        &self,
+        opening: &Opening,
+        keys: &[String],
+        latest: bool,
+    ) -> Result<Vec<Option<Bytes>>, SharedError> {
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(TOGETHER) {
+            let names: Vec<String> = keys.iter().map(|name| key(&opening.namespace, name)).collect();
+            let near = if latest { None } else { self.inner.read_replica(opening, &names).await };
+            let values: Vec<Option<Vec<u8>>> = match near {
+                Some(values) => values,
+                None => {
+                    let mut command = redis::cmd("MGET");
+                    command.arg(&names);
+                    self.primary_of(opening, async |link| command.query_async(link).await).await?
+                }
+            };
+            found.extend(values.into_iter().map(|value| value.map(Bytes::from)));
+        }
+        Ok(found)
+    }
+
     /// Calls a script on these keys, a thousand at a time.
     async fn call<T: redis::FromRedisValue>(
         &self,
@@ -145,41 +169,16 @@ impl SharedLayer for RedisShared {
         keys: &[String],
         latest: bool,
     ) -> Result<Vec<Option<Bytes>>, SharedError> {
-        let mut found = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(TOGETHER) {
-            let names: Vec<String> = keys.iter().map(|name| key(namespace, name)).collect();
-            let view = self.inner.views.current();
-            let opening = view.usable().filter(|opening| !latest && &*opening.namespace == namespace);
-            let near = match opening {
-                Some(opening) => self.inner.read_replica(opening, &names).await,
-                None => None,
-            };
-            let values: Vec<Option<Vec<u8>>> = match near {
-                Some(values) => values,
-                None => {
-                    let mut command = redis::cmd("MGET");
-                    command.arg(&names);
-                    self.primary(namespace, async |link| command.query_async(link).await).await?
-                }
-            };
-            found.extend(values.into_iter().map(|value| value.map(Bytes::from)));
-        }
-        Ok(found)
+        let view = self.inner.views.current();
+        let opening = view.usable().filter(|opening| &*opening.namespace == namespace);
+        self.read_from(opening.ok_or_else(closed)?, keys, latest).await
     }
 
     /// While the database does not say whether the opening still counts.
     async fn recall(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, SharedError> {
         let view = self.inner.views.current();
         let Some(opening) = &view.open else { return Ok(vec![None; keys.len()]) };
-        let mut found = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(TOGETHER) {
-            let mut command = redis::cmd("MGET");
-            command.arg(keys.iter().map(|name| key(&opening.namespace, name)).collect::<Vec<_>>());
-            let values: Vec<Option<Vec<u8>>> =
-                self.primary_of(opening, async |link| command.query_async(link).await).await?;
-            found.extend(values.into_iter().map(|value| value.map(Bytes::from)));
-        }
-        Ok(found)
+        self.read_from(opening, keys, true).await
     }
 
     async fn put(&self, namespace: &str, puts: &[Put]) -> Result<Vec<Was>, SharedError> {

@@ -5,7 +5,7 @@ macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $error:ident, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(std::sync::Arc<str>);
+        pub struct $name(smol_str::SmolStr);
 
         impl $name {
             /// Checks the text.
@@ -14,7 +14,7 @@ macro_rules! checked_text {
             #[doc = concat!("[`", stringify!($error), "`] says what is wrong with it.")]
             pub fn new(text: &str) -> Result<Self, $error> {
                 let check: fn(&str) -> Result<&str, $error> = $check;
-                check(text).map(|text| Self(std::sync::Arc::from(text)))
+                check(text).map(|text| Self(smol_str::SmolStr::new(text)))
             }
 
             /// The text.
@@ -50,7 +50,7 @@ macro_rules! checked_text {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                let text = <smol_str::SmolStr as serde::Deserialize>::deserialize(deserializer)?;
                 Self::new(&text).map_err(serde::de::Error::custom)
             }
         }

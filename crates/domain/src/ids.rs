@@ -17,10 +17,12 @@ fn check(text: &str) -> Result<&str, IdError> {
     if text.is_empty() || text.len() > MAX_ID {
         return Err(IdError::Length(text.chars().count()));
     }
-    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || "._:@-".contains(*c))) {
-        Some(wrong) => Err(IdError::Character(wrong)),
-        None => Ok(text),
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'@' | b'-');
+    if text.bytes().all(fits) {
+        return Ok(text);
     }
+    let wrong = text.chars().find(|c| u8::try_from(*c).map_or(true, |byte| !fits(byte)));
+    Err(IdError::Character(wrong.unwrap_or_default()))
 }
 
 checked_text! {

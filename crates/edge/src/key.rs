@@ -1,8 +1,9 @@
 //! What an object at the edge depends on, as a text that is safe wherever it has to stand.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr};
 
 use sha2::{Digest, Sha256};
+use smol_str::{SmolStr, SmolStrBuilder};
 
 /// Longer keys than this are cut, with a hash of the whole in place of the rest.
 const LONGEST: usize = 128;
@@ -25,38 +26,40 @@ const MARK: &str = "%%";
 /// assert_eq!(SurrogateKey::new("search").as_str(), "search");
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SurrogateKey(Arc<str>);
+pub struct SurrogateKey(SmolStr);
 
 impl SurrogateKey {
     /// The key of any text. What is not safe is percent-encoded; what is then too long ends with a hash.
     pub fn new(text: impl AsRef<str>) -> Self {
-        let mut encoded = String::with_capacity(text.as_ref().len());
+        let mut encoded = SmolStrBuilder::new();
         encode(text.as_ref(), &mut encoded);
-        Self::bounded(encoded)
+        Self::bounded(encoded.finish())
     }
 
     /// The key of a thing among those of its kind, written `kind:id`.
     pub fn of(kind: &str, id: &str) -> Self {
-        let mut encoded = String::with_capacity(kind.len() + 1 + id.len());
+        let mut encoded = SmolStrBuilder::new();
         encode(kind, &mut encoded);
         encoded.push(':');
         encode(id, &mut encoded);
-        Self::bounded(encoded)
+        Self::bounded(encoded.finish())
     }
 
-    fn bounded(mut encoded: String) -> Self {
+    fn bounded(encoded: SmolStr) -> Self {
         if encoded.is_empty() {
             // A list of keys has no room for an empty one, and no text is encoded as this.
-            encoded.push('%');
-        } else if encoded.len() > LONGEST {
-            let hash = Sha256::digest(encoded.as_bytes());
-            encoded.truncate(PREFIX);
-            encoded.push_str(MARK);
-            for byte in hash.iter().take(16) {
-                push_hex(*byte, &mut encoded);
-            }
+            return Self(SmolStr::new_static("%"));
         }
-        Self(encoded.into())
+        if encoded.len() <= LONGEST {
+            return Self(encoded);
+        }
+        let mut cut = SmolStrBuilder::new();
+        cut.push_str(encoded.get(..PREFIX).unwrap_or_default());
+        cut.push_str(MARK);
+        for byte in Sha256::digest(encoded.as_bytes()).iter().take(16) {
+            push_hex(*byte, &mut cut);
+        }
+        Self(cut.finish())
     }
 
     /// The safe text.
@@ -66,9 +69,13 @@ impl SurrogateKey {
 }
 
 /// What is safe stays, all else becomes `%` and two hexadecimal digits a byte.
-fn encode(text: &str, to: &mut String) {
+fn encode(text: &str, to: &mut SmolStrBuilder) {
+    let stays = |byte| byte != b'%' && is_safe(byte);
+    if text.bytes().all(stays) {
+        return to.push_str(text);
+    }
     for byte in text.bytes() {
-        if byte != b'%' && is_safe(byte) {
+        if stays(byte) {
             to.push(char::from(byte));
         } else {
             to.push('%');
@@ -77,9 +84,9 @@ fn encode(text: &str, to: &mut String) {
     }
 }
 
-fn push_hex(byte: u8, to: &mut String) {
+fn push_hex(byte: u8, to: &mut SmolStrBuilder) {
     for digit in [byte >> 4, byte & 0xf] {
-        to.extend(char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()));
+        to.push(char::from_digit(u32::from(digit), 16).unwrap_or_default().to_ascii_uppercase());
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{problem::Problem, render::problem_body};
 
 /// The header that carries the request id, both ways.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Observes one route.
 pub(crate) struct Observe {
@@ -112,7 +113,7 @@ where
         let problem = response.response().error().map(|error| problem_body(error, id));
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, this.request_id.clone());
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         Poll::Ready(Ok(match problem {
             None => response.map_into_left_body(),
             Some(body) => {

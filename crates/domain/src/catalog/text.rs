@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use crate::checked::checked_text;
 
 /// Why a text cannot be a product's.
@@ -91,8 +89,8 @@ macro_rules! text {
 
         impl $name {
             /// A text as a store kept it: it was checked when it was written, perhaps by an older rule.
-            pub fn kept(text: impl Into<Arc<str>>) -> Self {
-                Self(text.into())
+            pub fn kept(text: impl AsRef<str>) -> Self {
+                Self(smol_str::SmolStr::new(text))
             }
         }
     };

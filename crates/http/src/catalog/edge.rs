@@ -117,7 +117,9 @@ pub(super) fn document(
 /// The key of a product's answer.
 pub(super) fn tag_product(response: &mut HttpResponse, id: &ProductId) {
     let key = cartwright_catalog::surrogate::of_product(id);
-    response.headers_mut().insert(SURROGATE_KEY, text(key.as_str().to_owned()));
+    if let Ok(key) = HeaderValue::from_str(key.as_str()) {
+        response.headers_mut().insert(SURROGATE_KEY, key);
+    }
 }
 
 /// The keys of an answer.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use cartwright_cache_tests::layered::{Item, item};
 use cartwright_layered::{
     Cause, Head, Layered, LoadError, LoadFrom, MemoryShared, Node, Put, SharedError, SharedLayer, Silence,
-    Was,
+    Was, each,
 };
 use futures_util::future::join_all;
 
@@ -95,4 +95,31 @@ async fn a_read_that_is_lost_leaves_nobody_waiting() {
     for item in &items {
         assert_eq!(cache.get(item).await.unwrap().value, Some(Bytes::from(item.0.clone())));
     }
+}
+
+#[tokio::test]
+async fn questions_that_are_asked_together_are_answered_one_by_one() {
+    let layer = Arc::new(Counting::default());
+    let (release, released) = tokio::sync::watch::channel(false);
+    let node = Node::builder().shared(Arc::clone(&layer) as _).bus(Arc::new(Silence)).start();
+    let cache = node.cache::<Item>().over(each(move |key: Item, _from| {
+        let mut released = released.clone();
+        async move {
+            if key == item("slow") {
+                released.wait_for(|released| *released).await?;
+            }
+            Ok::<_, Cause>(Some(Bytes::from(key.0)))
+        }
+    }));
+    let slow = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.get(&item("slow")).await }
+    });
+    let quick = join_all([item("1"), item("2")].iter().map(|item| cache.get(item))).await;
+    assert!(quick.iter().all(Result::is_ok));
+    assert!(!slow.is_finished());
+    release.send(true).unwrap();
+    assert_eq!(slow.await.unwrap().unwrap().value, Some(Bytes::from("slow")));
+    let many = cache.get_many(&[item("1"), item("2"), item("slow"), item("3")]).await;
+    assert_eq!(many.into_iter().filter_map(|answer| answer.unwrap().value).count(), 4);
 }

@@ -1,31 +1,18 @@
-//! What the catalogue says now of what is in a cart.
-//!
-//! A cart's document holds prices as they were when each product was added: it changes only when somebody writes to the
-//! cart, which is why it can be cached as it is. What has changed since in the catalogue is put in when it is shown. Most
-//! of the time that is nothing, and the document goes out as it came; so it is not parsed, but looked through.
+//! Puts what has changed into the document of a cart.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, fmt::Write as _};
 
 use bytes::Bytes;
-use cartwright_cache::Document;
 use cartwright_catalog::{CatalogService, Offer};
 use cartwright_domain::{Currency, Money, ProductId};
-use quick_cache::unsync::Cache;
 use sha2::{Digest, Sha256};
-
-use crate::headers::Tag;
 
 /// A document with what has changed, and a mark that is the same for the same changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Annotated {
-    body: Bytes,
+pub(super) struct Annotated {
+    pub(super) body: Bytes,
     /// Goes into the entity tag: another price is another answer, at the same version of the cart.
-    mark: u32,
+    pub(super) mark: u32,
 }
 
 /// A line of the document.
@@ -135,7 +122,7 @@ fn annotate(body: &Bytes, mut current: impl FnMut(&str) -> Option<Offer>) -> Opt
 
 /// The same, with what the catalogue has in memory, or else in its other caches or the database. When it cannot be asked,
 /// the cart is shown without. And whether all was known, and as of now.
-async fn with_current(catalog: &CatalogService, body: &Bytes) -> (Option<Annotated>, bool) {
+pub(super) async fn with_current(catalog: &CatalogService, body: &Bytes) -> (Option<Annotated>, bool) {
     let (mut unknown, mut certain) = (Vec::new(), true);
     let known = annotate(body, |id| {
         let id = ProductId::new(id).ok()?;
@@ -163,66 +150,6 @@ async fn with_current(catalog: &CatalogService, body: &Bytes) -> (Option<Annotat
         asked.get(&id).copied().unwrap_or_else(|| catalog.peek_offer(&id)?.value)
     });
     (shown, certain)
-}
-
-/// What was found when a cart was looked through, to be used again while neither the cart nor the catalogue changes.
-#[derive(Clone)]
-struct Looked {
-    version: u64,
-    moment: u64,
-    until: Instant,
-    /// What has changed, and in what.
-    changed: Option<(Bytes, Annotated)>,
-}
-
-/// Whoever changes the catalogue past us is seen after this.
-const AGAIN: Duration = Duration::from_secs(30);
-/// Carts that a thread remembers to have looked through, about 0.2 kB each.
-const REMEMBERED: usize = 20_000;
-
-thread_local! {
-    /// By the beginning of their documents, which names the owner.
-    static LOOKED: RefCell<Cache<Bytes, Looked>> = RefCell::new(Cache::new(REMEMBERED));
-}
-
-/// What a document begins with, up to its version.
-fn owner_of(body: &Bytes) -> Option<Bytes> {
-    let end = body.windows(VERSION.len()).position(|text| text == VERSION)?;
-    Some(body.slice(..end))
-}
-
-const VERSION: &[u8] = br#","version":"#;
-
-/// A cart as it is shown now, and the entity tag of that.
-pub(crate) async fn shown(catalog: &CatalogService, document: &Document) -> (Tag, Bytes) {
-    let (version, body) = (document.version, &document.body);
-    // Before anything is looked at: what changes meanwhile makes it another moment.
-    let moment = catalog.node().moment();
-    let owner = owner_of(body);
-    let before = owner.as_ref().zip(moment).and_then(|(owner, moment)| {
-        let looked = LOOKED.with_borrow(|looked| looked.get(owner).cloned())?;
-        let same = (looked.version, looked.moment) == (version, moment) && Instant::now() < looked.until;
-        // A version may come again with other lines, after a restore of the database.
-        (same && looked.changed.as_ref().is_none_or(|(of, _)| of == body)).then_some(looked)
-    });
-    let changed = match before {
-        Some(looked) => looked.changed.map(|(_, shown)| shown),
-        None => {
-            let (shown, certain) = with_current(catalog, body).await;
-            if let (Some(owner), Some(moment), true) = (owner, moment, certain) {
-                let changed = shown.clone().map(|shown| (body.clone(), shown));
-                let looked = Looked { version, moment, until: Instant::now() + AGAIN, changed };
-                // Not a slice of the document, which it would keep.
-                let owner = Bytes::copy_from_slice(&owner);
-                LOOKED.with_borrow_mut(|all| all.insert(owner, looked));
-            }
-            shown
-        }
-    };
-    match changed {
-        Some(Annotated { body, mark }) => (Tag { version, mark: Some(mark) }, body),
-        None => (version.into(), body.clone()),
-    }
 }
 
 #[cfg(test)]
