@@ -1,8 +1,5 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -23,16 +20,17 @@ use cartwright_domain::{
 };
 use cartwright_edge::Purger;
 use cartwright_http::{AppState, HttpSettings};
-use cartwright_storage::{CatalogStore, ImportedProduct, PastLine, PastOrder, StatisticsStore};
-use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
+use cartwright_storage::{ImportedProduct, PastLine, PastOrder, ShopStore};
 use serde_json::Value;
+
+use crate::database::Database;
 
 /// A service of its own for each test, gone with it.
 pub(crate) struct Shop {
     pub(crate) state: AppState,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn ShopStore>,
     runtime: Option<tokio::runtime::Runtime>,
-    _folder: tempfile::TempDir,
+    _database: Database,
 }
 
 impl Shop {
@@ -41,13 +39,16 @@ impl Shop {
     }
 
     pub(crate) fn with(settings: HttpSettings) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         // The service wants a multi-threaded runtime; actix's is not one.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let path = folder.path().join("shop.db");
-        let (store, carts, catalog) =
-            std::thread::scope(|scope| scope.spawn(|| runtime.block_on(start(&path))).join().unwrap());
+        let start = async {
+            let (store, database) = crate::database::open().await;
+            let (carts, catalog) = start(&store).await;
+            (store, database, carts, catalog)
+        };
+        let (store, database, carts, catalog) =
+            std::thread::scope(|scope| scope.spawn(|| runtime.block_on(start)).join().unwrap());
         let state = AppState {
             carts,
             catalog,
@@ -55,11 +56,7 @@ impl Shop {
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
             draining: Arc::new(AtomicBool::new(false)),
         };
-        Self { state, store, runtime: Some(runtime), _folder: folder }
-    }
-
-    pub(crate) fn drain(&self) {
-        self.state.draining.store(true, Ordering::Relaxed);
+        Self { state, store, runtime: Some(runtime), _database: database }
     }
 
     /// Sends one request.
@@ -126,9 +123,7 @@ impl Drop for Shop {
     }
 }
 
-async fn start(path: &std::path::Path) -> (Arc<SqliteStore>, CartService, CatalogService) {
-    let store = Arc::new(SqliteStore::open(path, SqliteOptions::default()).await.unwrap());
-    store.migrate().await.unwrap();
+async fn start(store: &Arc<dyn ShopStore>) -> (CartService, CatalogService) {
     let product = |id: &str, price, active| {
         let details = ProductDetails {
             stock: Stock::new(10_000).unwrap(),
@@ -146,19 +141,19 @@ async fn start(path: &std::path::Path) -> (Arc<SqliteStore>, CartService, Catalo
         product("retired", usd(100), false),
     ];
     store.import_products(&products, SystemClock.now()).await.unwrap();
-    let carts = CartService::builder(Arc::clone(&store) as _)
+    let carts = CartService::builder(Arc::clone(store) as _)
         .cache(Arc::new(MemoryCartCache::new(10_000_000, Duration::from_secs(60))))
         .settings(Settings { allow_unlisted: true, ..Settings::default() })
         .start();
     let catalog = CatalogService::start(Parts {
-        store: Arc::clone(&store) as _,
+        store: Arc::clone(store),
         shared: Shared::Alone,
         edge: Purger::nobody(),
         clock: Arc::new(SystemClock),
         // What is loaded ahead would make some answers come from another layer than others.
         settings: CatalogSettings { prefetch_related: false, ..CatalogSettings::default() },
     });
-    (store, carts, catalog)
+    (carts, catalog)
 }
 
 pub(crate) fn request(method: Method, uri: &str) -> test::TestRequest {

@@ -12,6 +12,7 @@ mod catalog_search;
 mod classic;
 mod conventions;
 mod current;
+mod database;
 mod inputs;
 mod kit;
 mod operations;

@@ -24,7 +24,7 @@ async fn health_says_what_is_there() {
     assert_eq!(metrics.body, "cartwright_up 1\n");
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
 
-    shop.drain();
+    shop.state.draining.store(true, std::sync::atomic::Ordering::Relaxed);
     for uri in ["/readyz", "/api/v1/health/ready"] {
         let answer = shop.get(uri).await;
         assert_eq!((answer.status.as_u16(), answer.json()["status"].as_str()), (503, Some("draining")));

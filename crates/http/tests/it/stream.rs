@@ -38,6 +38,6 @@ async fn versions_arrive_as_they_are_written() {
     let changed = shop.add("ana", "sku-1", 1).await.body;
     assert_eq!(next().await.unwrap(), format!("event: cart\nid: 2\ndata: {changed}\n\n"));
 
-    shop.drain();
+    shop.state.draining.store(true, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(next().await, None);
 }
