@@ -9,6 +9,7 @@ DROP TRIGGER products_worded ON products;
 DROP FUNCTION change_product_words();
 DROP FUNCTION remove_product_words();
 DROP FUNCTION add_product_words();
+DROP FUNCTION words_of(tsvector);
 DROP TABLE words;
 DROP TABLE product_words;
 DROP FUNCTION count_moved_product();

@@ -18,11 +18,11 @@ ALTER TABLE products
 
 UPDATE products SET name_key = left(lower(name), 64);
 
--- What full-text search looks at. The configuration is `simple`: words as they are, in lower case. A catalogue is in any
--- language; stems of one would be wrong in another, its stop words are product names in another, and the beginning of a
--- word, which is what somebody has typed so far, is not the beginning of its stem. What `simple` does not find (a plural,
--- say), words that are alike do. Punctuation is taken out first, because the parser would see hosts, paths, signs and compounds in
--- it, where whoever searches sees words.
+-- What full-text search looks at. The configuration is `simple`: words as they are, in lower case. A catalogue is in
+-- any language; stems of one would be wrong in another, its stop words are product names in another, and the beginning
+-- of a word, which is what somebody has typed so far, is not the beginning of its stem. What `simple` does not find (a
+-- plural, say), words that are alike do. Punctuation is taken out first, because the parser would see hosts, paths,
+-- signs and compounds in it, where whoever searches sees words.
 ALTER TABLE products ADD COLUMN search tsvector GENERATED ALWAYS AS (
     setweight(to_tsvector('pg_catalog.simple', translate(name,
         '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~“”„‘’«»–—…·•™®©',
@@ -53,9 +53,9 @@ CREATE INDEX products_by_number            ON products ((id::integer)) WHERE id 
 
 CREATE INDEX products_by_words ON products USING gin (search) WHERE active;
 
--- The words of names and categories of products that can be bought, with what a search asks of a match. A word that many
--- products have is read from here, in order, and no further than wanted; the index above would gather all of them first.
--- Prices and stock change: no index has them, so that an update stays in its page.
+-- The words of names and categories of products that can be bought, with what a search asks of a match. A word that
+-- many products have is read from here, in order, and no further than wanted; the index above would gather all of them
+-- first. Prices and stock change: no index has them, so that an update stays in its page.
 CREATE TABLE product_words (
     word        text COLLATE "C" NOT NULL,
     -- 1: in the name, 2: in the category only.
@@ -77,10 +77,17 @@ CREATE TABLE words (
 -- What has a digit is a number, a size or a model: another one is another thing, however alike.
 CREATE INDEX words_by_trigrams ON words USING gin (word gin_trgm_ops) WHERE word !~ '[0-9]';
 
+-- The words of a name and a category, and their place. The planner writes its body into the statements that call it,
+-- which it does only as long as it is one SELECT, not STRICT, with exactly these types.
+CREATE FUNCTION words_of(search tsvector) RETURNS TABLE (word text, place smallint)
+    IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
+    SELECT lexeme, CASE WHEN 'A' = ANY (weights) THEN 1::smallint ELSE 2::smallint END
+    FROM unnest(ts_filter(search, '{a,b}'))
+$$;
+
 INSERT INTO product_words
-SELECT w.lexeme, CASE WHEN 'A' = ANY (w.weights) THEN 1 ELSE 2 END, p.id, p.stock > 0, p.price_minor, p.created_at,
-       p.category, p.currency
-FROM products p, unnest(ts_filter(p.search, '{a,b}')) w WHERE p.active;
+SELECT w.word, w.place, p.id, p.stock > 0, p.price_minor, p.created_at, p.category, p.currency
+FROM products p, words_of(p.search) w WHERE p.active;
 INSERT INTO words SELECT DISTINCT word FROM product_words;
 
 -- The last integer that was given out as an id. One row; its lock keeps two products from getting the same.
@@ -134,21 +141,18 @@ END $$;
 CREATE FUNCTION add_product_words() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO product_words
-    SELECT w.lexeme, CASE WHEN 'A' = ANY (w.weights) THEN 1 ELSE 2 END, a.id, a.stock > 0, a.price_minor,
-           a.created_at, a.category, a.currency
-    FROM added a, unnest(ts_filter(a.search, '{a,b}')) w WHERE a.active ORDER BY w.lexeme, a.id;
+    SELECT w.word, w.place, a.id, a.stock > 0, a.price_minor, a.created_at, a.category, a.currency
+    FROM added a, words_of(a.search) w WHERE a.active ORDER BY w.word, a.id;
     INSERT INTO words
-    SELECT DISTINCT w.lexeme FROM added a, unnest(ts_filter(a.search, '{a,b}')) w WHERE a.active ORDER BY 1
+    SELECT DISTINCT w.word FROM added a, words_of(a.search) w WHERE a.active ORDER BY 1
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
 
 CREATE FUNCTION remove_product_words() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM product_words p USING (
-        SELECT w.lexeme, CASE WHEN 'A' = ANY (w.weights) THEN 1 ELSE 2 END AS place, r.id
-        FROM removed r, unnest(ts_filter(r.search, '{a,b}')) w) r
-    WHERE p.word = r.lexeme AND p.place = r.place AND p.id = r.id;
+    DELETE FROM product_words p USING removed r, words_of(r.search) w
+    WHERE p.word = w.word AND p.place = w.place AND p.id = r.id;
     RETURN NULL;
 END $$;
 
@@ -157,22 +161,16 @@ CREATE FUNCTION change_product_words() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (OLD.name, OLD.category, OLD.active) IS NOT DISTINCT FROM (NEW.name, NEW.category, NEW.active) THEN
         UPDATE product_words p SET price_minor = NEW.price_minor, currency = NEW.currency, in_stock = NEW.stock > 0
-        FROM (SELECT lexeme, CASE WHEN 'A' = ANY (weights) THEN 1 ELSE 2 END AS place
-              FROM unnest(ts_filter(NEW.search, '{a,b}'))) w
-        WHERE p.word = w.lexeme AND p.place = w.place AND p.id = NEW.id;
+        FROM words_of(NEW.search) w WHERE p.word = w.word AND p.place = w.place AND p.id = NEW.id;
         RETURN NULL;
     END IF;
-    DELETE FROM product_words p
-    USING (SELECT lexeme, CASE WHEN 'A' = ANY (weights) THEN 1 ELSE 2 END AS place
-           FROM unnest(ts_filter(OLD.search, '{a,b}'))) w
-    WHERE p.word = w.lexeme AND p.place = w.place AND p.id = OLD.id;
+    DELETE FROM product_words p USING words_of(OLD.search) w
+    WHERE p.word = w.word AND p.place = w.place AND p.id = OLD.id;
     IF NEW.active THEN
         INSERT INTO product_words
-        SELECT lexeme, CASE WHEN 'A' = ANY (weights) THEN 1 ELSE 2 END, NEW.id, NEW.stock > 0, NEW.price_minor,
-               NEW.created_at, NEW.category, NEW.currency
-        FROM unnest(ts_filter(NEW.search, '{a,b}'));
-        INSERT INTO words SELECT lexeme FROM unnest(ts_filter(NEW.search, '{a,b}')) ORDER BY 1
-        ON CONFLICT DO NOTHING;
+        SELECT w.word, w.place, NEW.id, NEW.stock > 0, NEW.price_minor, NEW.created_at, NEW.category, NEW.currency
+        FROM words_of(NEW.search) w;
+        INSERT INTO words SELECT w.word FROM words_of(NEW.search) w ORDER BY 1 ON CONFLICT DO NOTHING;
     END IF;
     RETURN NULL;
 END $$;
@@ -196,14 +194,14 @@ CREATE TRIGGER products_moved AFTER UPDATE OF category, active, retired_at ON pr
         IS DISTINCT FROM (NEW.category, NEW.active, NEW.retired_at IS NULL))
     EXECUTE FUNCTION count_moved_product();
 
--- Results of expensive queries, for when the cache in front has lost them. UNLOGGED: written at half the cost, and empty
--- after a crash, which is what a cache may be.
+-- Results of expensive queries, for when the cache in front has lost them. UNLOGGED: written at half the cost, and
+-- empty after a crash, which is what a cache may be.
 CREATE UNLOGGED TABLE query_cache (
     key        text COLLATE "C" PRIMARY KEY,
     value      bytea       NOT NULL,
     expires_at timestamptz NOT NULL
 );
--- Written more often than read: compressed quickly where the server can (14 and newer, if built with it), else not at all.
+-- Written more often than read: compressed quickly where the server can (14 and newer, if built with it), else not.
 DO $$ BEGIN
     EXECUTE 'ALTER TABLE query_cache ALTER value SET COMPRESSION lz4';
 EXCEPTION WHEN OTHERS THEN
