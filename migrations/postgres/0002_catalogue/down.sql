@@ -1,5 +1,7 @@
 DROP TABLE generations;
 DROP TABLE query_cache;
+DROP TRIGGER products_truncated ON products;
+DROP FUNCTION forget_products();
 DROP TRIGGER products_moved ON products;
 DROP TRIGGER products_removed ON products;
 DROP TRIGGER products_added ON products;

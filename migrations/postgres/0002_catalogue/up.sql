@@ -194,6 +194,15 @@ CREATE TRIGGER products_moved AFTER UPDATE OF category, active, retired_at ON pr
         IS DISTINCT FROM (NEW.category, NEW.active, NEW.retired_at IS NULL))
     EXECUTE FUNCTION count_moved_product();
 
+-- The triggers above do not notice TRUNCATE.
+CREATE FUNCTION forget_products() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    TRUNCATE product_words, words, category_counts;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER products_truncated AFTER TRUNCATE ON products
+    FOR EACH STATEMENT EXECUTE FUNCTION forget_products();
+
 -- Results of expensive queries, for when the cache in front has lost them. UNLOGGED: written at half the cost, and
 -- empty after a crash, which is what a cache may be.
 CREATE UNLOGGED TABLE query_cache (

@@ -9,3 +9,4 @@ mod nodes;
 mod plans;
 mod replicas;
 mod server;
+mod tables;
