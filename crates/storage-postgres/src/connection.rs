@@ -25,7 +25,8 @@ use crate::{
 ///
 /// The timeouts are the server's; it keeps them also when nobody listens any more. The planner is bound to the
 /// indexes: every hot statement reads a few rows by key, and a plan that was made while a table was still small would
-/// be kept and scan it when it has grown. Plans do not depend on the parameters, so they are made once.
+/// be kept and scan it when it has grown. Plans do not depend on the parameters, so they are made once. A planner that
+/// does not know how few rows are wanted starts workers beside, which takes a hundred times as long as to read them.
 ///
 /// Words that share this much of their trigrams are compared letter by letter. It is little, because one typo takes three
 /// of the five or six trigrams of a short word.
@@ -40,6 +41,7 @@ const SESSION: &str = "\
     SET enable_hashjoin = off; \
     SET enable_mergejoin = off; \
     SET jit = off; \
+    SET max_parallel_workers_per_gather = 0; \
     SET pg_trgm.similarity_threshold = 0.24; \
     SET pg_trgm.word_similarity_threshold = 0.39; \
     DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
