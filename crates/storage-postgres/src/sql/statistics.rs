@@ -129,7 +129,8 @@ statement! {
 }
 
 statement! {
-    /// What was bought together with what somebody has. What he has is bounded, and so is what goes with each of it.
+    /// What was bought together with what somebody has. What he has is bounded, and so is what goes with each of it. It
+    /// is put in order before products are read, so that no more of them are read than wanted.
     ///
     /// The products of the cart are taken out of its text: the server's own JSON refuses what names may contain. A quote
     /// inside a name comes after a backslash, so no name looks like an id.
@@ -140,15 +141,15 @@ statement! {
      has AS MATERIALIZED ( \
          SELECT l.product_id FROM recent r JOIN order_lines l ON l.order_id = r.id \
          UNION \
-         SELECT (regexp_matches(c.lines, '\"product_id\":\"([^\"]+)\"', 'g'))[1] FROM carts c WHERE c.owner = $1), \
-     goes AS MATERIALIZED ( \
+         SELECT (regexp_matches(c.lines, '\"product_id\":\"([^\"]+)\"', 'g'))[1] FROM carts c WHERE c.owner = $1) \
+     SELECT g.orders, ", product_columns!(), " FROM ( \
          SELECT c.other_id, sum(c.orders)::bigint AS orders \
          FROM (SELECT product_id FROM has LIMIT 100) AS h \
          CROSS JOIN LATERAL ( \
              SELECT other_id, orders FROM copurchases WHERE product_id = h.product_id \
              ORDER BY orders DESC, other_id LIMIT 30) AS c \
-         WHERE c.other_id NOT IN (SELECT product_id FROM has) GROUP BY c.other_id) \
-     SELECT g.orders, ", product_columns!(), " FROM goes g \
+         WHERE c.other_id NOT IN (SELECT product_id FROM has) \
+         GROUP BY c.other_id ORDER BY orders DESC, c.other_id) AS g \
      JOIN products p ON p.id = g.other_id AND p.active AND p.stock > 0 \
      ORDER BY g.orders DESC, g.other_id LIMIT $2")
 }
