@@ -1,7 +1,7 @@
 use cartwright_domain::{
-    Attributes, Category, Clock, Description, Money, ProductChange, ProductDetails, Stock,
+    Attributes, Category, Clock, Description, ListQuery, Money, ProductChange, ProductDetails, Stock,
 };
-use cartwright_storage::{Imported, ImportedProduct};
+use cartwright_storage::{Imported, ImportedProduct, ReadFrom};
 use chrono::TimeDelta;
 
 use super::products::fullest;
@@ -159,4 +159,6 @@ pub async fn concurrent_imports_make_each_product_once(kit: Kit) {
     let left = Imported { created: 200 - there, changed: 0 };
     let all: Vec<_> = names.iter().map(|id| sketched(id, "The same", 1)).collect();
     assert_eq!(kit.import(&all).await, left);
+    let listed = kit.store.list_products(&ListQuery::default(), ReadFrom::Primary).await.unwrap();
+    assert_eq!(listed.total, Some(200), "the counts that are kept follow");
 }
