@@ -10,7 +10,7 @@ use actix_web::{
     body::BoxBody,
     http::{
         StatusCode,
-        header::{AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, VARY},
+        header::{AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue},
     },
 };
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use crate::{
     problem::Problem,
 };
 
-const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key"); // in small letters, as here
+const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 const X_CACHE_STATUS: HeaderName = HeaderName::from_static("x-cache-status");
 
 /// How long others may keep an answer.
@@ -52,7 +52,6 @@ impl Keep<'_> {
 
 /// What is not as of now is not to be kept by others as if it were.
 const STALE: HeaderValue = HeaderValue::from_static("public, max-age=1, s-maxage=1");
-const ENCODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 const NO_AGE: HeaderValue = HeaderValue::from_static("0");
 const IS_STALE: HeaderValue = HeaderValue::from_static("stale");
 
@@ -106,8 +105,6 @@ pub(super) fn document(
         answer(StatusCode::OK, body, &served, keep)
     };
     response.headers_mut().insert(ETAG, text(format!("W/\"{hash}\"")));
-    // Lists are compressed for those who want it.
-    response.headers_mut().insert(VARY, ENCODING);
     if !matches!(keep, Keep::Private) {
         response.headers_mut().insert(SURROGATE_KEY, keys);
     }

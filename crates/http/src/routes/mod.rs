@@ -8,7 +8,7 @@ use actix_cors::Cors;
 use actix_web::{
     Resource,
     http::header,
-    middleware::{Compress, Condition},
+    middleware::{Compress, Condition, DefaultHeaders},
     web::{self, ServiceConfig, resource},
 };
 
@@ -50,7 +50,9 @@ impl Mounted {
             (false, false) => config.service(resource.wrap(cors(origins)).wrap(observe)),
             (true, no_cors) => {
                 let cors = Condition::new(!no_cors, cors(origins));
-                config.service(resource.wrap(Compress::default()).wrap(cors).wrap(observe))
+                // What is sent as it is depends on what the client takes, too; `Compress` says it only where it compresses.
+                let vary = DefaultHeaders::new().add((header::VARY, "Accept-Encoding"));
+                config.service(resource.wrap(Compress::default()).wrap(vary).wrap(cors).wrap(observe))
             }
         };
     }

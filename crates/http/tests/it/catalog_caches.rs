@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use cartwright_http::{EdgeControl, HttpSettings};
 
-use crate::kit::{Shop, request};
+use crate::kit::{Answer, Shop, request};
 
 const CACHED: &str = "/api/v1/products/sku-1/cached";
 
@@ -94,15 +94,27 @@ async fn edge_caches_are_told_how_long_and_under_which_keys() {
 }
 
 #[actix_web::test]
-async fn large_lists_are_compressed() {
+async fn large_lists_are_compressed_and_say_what_that_depends_on() {
     let shop = Shop::open();
-    for uri in ["/api/v1/products", "/api/v1/search"] {
+    let one_vary = |answer: &Answer| {
+        assert_eq!(answer.headers.get_all("vary").count(), 1, "{answer:?}");
+        assert!(answer.header("vary").eq_ignore_ascii_case("accept-encoding"), "{answer:?}");
+    };
+    for uri in ["/api/v1/products", "/api/v1/search", "/api/v1/recommendations/ana"] {
         for encoding in ["gzip", "br"] {
             let packed = request(Method::GET, uri).insert_header(("accept-encoding", encoding));
             let packed = shop.send(packed).await;
             assert_eq!(packed.header("content-encoding"), encoding, "{packed:?}");
             assert!(packed.header("etag").starts_with("W/"), "one tag for all encodings is a weak one");
+            one_vary(&packed);
         }
+        let plain = shop.get(uri).await;
+        one_vary(&plain);
+        let known = request(Method::GET, uri).insert_header(("if-none-match", plain.header("etag")));
+        let known = known.insert_header(("accept-encoding", "gzip"));
+        let same = shop.send(known).await;
+        assert_eq!(same.status, 304, "{uri}");
+        one_vary(&same);
     }
 }
 

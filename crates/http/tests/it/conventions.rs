@@ -165,6 +165,11 @@ async fn other_origins_are_answered_when_they_are_configured() {
     let read = open.send(request(Method::GET, CART).insert_header(("origin", origin))).await;
     assert_eq!(read.header("access-control-allow-origin"), origin);
     assert!(read.header("access-control-expose-headers").to_lowercase().contains("etag"), "{read:?}");
+    let list = request(Method::GET, "/api/v1/products").insert_header(("origin", origin));
+    let list = open.send(list.insert_header(("accept-encoding", "gzip"))).await;
+    let vary = list.header("vary").to_lowercase();
+    assert!(vary.contains("accept-encoding") && vary.contains("origin"), "{list:?}");
+    assert_eq!(list.headers.get_all("vary").count(), 1, "{list:?}");
     let other = request(Method::GET, CART).insert_header(("origin", "https://evil.example"));
     assert_eq!(open.send(other).await.header("access-control-allow-origin"), "");
 }
