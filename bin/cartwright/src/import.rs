@@ -12,7 +12,7 @@ use crate::{
     config::Settings,
     out,
     progress::Progress,
-    wiring::{AnyStore, start_carts, start_catalog},
+    wiring::{AnyStore, settle, start_carts, start_catalog},
 };
 
 /// Bytes read at a time.
@@ -29,7 +29,7 @@ pub(crate) async fn run(settings: &Settings, options: &ImportOptions) -> anyhow:
     let catalog = start_catalog(settings, &store, &started).await?;
     let currency = HttpSettings::default().default_currency;
     let outcome = read(&options.file, catalog.begin_import(format, currency, options.dry_run)).await;
-    crate::wiring::settle(&catalog).await;
+    settle(&catalog).await;
     started.carts.shutdown().await;
     let report = outcome?;
     print(&report, began);

@@ -19,7 +19,7 @@ use crate::{
     config::Settings,
     out,
     progress::Progress,
-    wiring::{AnyStore, settle, start_carts, start_catalog},
+    wiring::{AnyStore, Started, settle, start_carts, start_catalog},
 };
 
 /// Products in one statement.
@@ -57,7 +57,7 @@ async fn fill(
     settings: &Settings,
     options: &SeedOptions,
     store: &AnyStore,
-    started: &crate::wiring::Started,
+    started: &Started,
 ) -> anyhow::Result<(u64, u64)> {
     // Through the service: servers that run learn of what changes.
     let catalog = start_catalog(settings, store, started).await?;
