@@ -21,8 +21,8 @@ pub(crate) async fn start(edge: &config::Edge) -> anyhow::Result<Purger> {
     Ok(purger.start())
 }
 
-/// CloudFront knows paths only.
-#[cfg(feature = "cloudfront")]
+/// CloudFront knows paths only. Tested without its feature, too: that needs no AWS SDK.
+#[cfg(any(feature = "cloudfront", test))]
 mod cloudfront {
     use cartwright_edge::SurrogateKey;
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -33,7 +33,7 @@ mod cloudfront {
 
     /// The paths of the answers that depend on a key. A key that was cut because it was too long has none of its own.
     pub(super) fn paths_of(key: &SurrogateKey) -> Vec<String> {
-        let paths = match key.as_str().split_once(':') {
+        match key.as_str().split_once(':') {
             Some((_, id)) if id.contains("%%") => vec!["/api/v1/*".to_owned()],
             Some(("product", id)) => {
                 let id = segment(id);
@@ -53,8 +53,7 @@ mod cloudfront {
                 "search" => vec!["/api/v1/search*".to_owned()],
                 _ => vec!["/api/v1/*".to_owned()],
             },
-        };
-        paths
+        }
     }
 
     /// The encoding of keys is stricter than that of paths.
