@@ -8,16 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartwright_storage::{ReadFrom, StorageError};
+use cartwright_storage::{LogPosition, ReadFrom, StorageError};
 use diesel::QueryResult;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, pooled_connection::PoolableConnection};
 use futures_util::join;
 use metrics::counter;
 
 use crate::{
     connection::{self, Pool, Pooled, Role},
+    error::statement_failed,
     options::{PostgresOptions, Target},
-    sql::HasReplayed,
+    read,
+    sql::{HasReplayed, Replayed},
     store::PostgresStore,
 };
 
@@ -131,6 +133,16 @@ impl Replica {
         self.skip_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
     }
 
+    /// How far it has come. `None`: it is no standby.
+    async fn position(&self) -> Result<Option<LogPosition>, StorageError> {
+        // The pool would try again and again, and then say that it took too long; this says what is wrong.
+        let connection = self.pool.dedicated_connection().await;
+        let mut connection = connection.map_err(|error| StorageError::Unavailable(Box::new(error)))?;
+        let asked = Replayed {}.get_result::<(Option<i64>,)>(&mut connection).await;
+        let (replayed,) = asked.map_err(|error| statement_failed(error, !connection.is_broken()))?;
+        Ok(replayed.map(read::count).transpose()?.map(LogPosition))
+    }
+
     fn has_answered(&self) {
         self.answered.fetch_add(1, Relaxed);
         self.in_vain.store(false, Relaxed);
@@ -232,5 +244,18 @@ impl PostgresStore {
     /// What became of the reads of each replica, in the order of the configuration.
     pub fn replica_figures(&self) -> Vec<ReplicaFigures> {
         self.replicas.figures()
+    }
+
+    /// How far each replica has replayed the log, asked now, in the order of the configuration. `None`: it is no standby,
+    /// and its answers are never used.
+    ///
+    /// # Errors
+    /// For each: [`StorageError::Unavailable`] when it does not let us in or does not answer.
+    pub async fn replica_positions(&self) -> Vec<Result<Option<LogPosition>, StorageError>> {
+        let mut positions = Vec::with_capacity(self.replicas.all.len());
+        for replica in self.replicas.all.iter() {
+            positions.push(self.in_time(replica.position()).await);
+        }
+        positions
     }
 }

@@ -32,7 +32,9 @@ pub(crate) use products::{
 pub(crate) use results::{
     BumpGenerations, CleanCached, KeepCached, LoadCached, LoadGenerations, MakeGenerations, RemoveCached,
 };
-pub(crate) use server::{AppliedMigrations, Commit, HasReplayed, IsStandby, LogEnd, MigrationsTableExists};
+pub(crate) use server::{
+    AppliedMigrations, Commit, HasReplayed, IsStandby, LogEnd, MigrationsTableExists, Replayed,
+};
 pub(crate) use statistics::{
     CountOrders, MoveWindows, PutOrderLines, PutOrders, RankedRow, RecommendProducts, RelatedProducts,
     TopProducts,

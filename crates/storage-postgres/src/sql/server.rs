@@ -1,4 +1,4 @@
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::statement;
 
@@ -45,4 +45,12 @@ statement! {
     (Bool)
     "SELECT pg_is_in_recovery() \
         AND coalesce(pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= $1, false)"
+}
+
+statement! {
+    /// How much of another server's log it has replayed, in bytes. Nothing of one that takes writes.
+    Replayed {}
+    (Nullable<BigInt>)
+    "SELECT CASE WHEN pg_is_in_recovery() \
+                 THEN coalesce((pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint, 0) END"
 }

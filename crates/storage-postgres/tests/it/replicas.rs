@@ -5,7 +5,7 @@ use std::time::Duration;
 use cartwright_domain::{
     Clock, ListQuery, OwnerId, Product, ProductChange, SearchQuery, SystemClock, TopWindow,
 };
-use cartwright_storage::{CatalogStore, LogPosition, PositionStore, ReadFrom, StatisticsStore};
+use cartwright_storage::{CatalogStore, LogPosition, PositionStore, ReadFrom, StatisticsStore, StorageError};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_tests::{change, details, imported, product};
 use cartwright_testkit::{Postgres, eventually, ports};
@@ -77,6 +77,8 @@ async fn a_replica_answers_what_it_has_come_to() {
     shop.set_price(300).await;
     let new = shop.position().await;
     assert!(new > old);
+    let replayed = shop.store.replica_positions().await.remove(0).unwrap().unwrap();
+    assert!((old..new).contains(&replayed), "{old:?} {replayed:?} {new:?}");
 
     let before = shop.figures();
     assert_eq!(shop.tea(new).await.details.price.minor(), 300, "the primary answers");
@@ -137,6 +139,9 @@ async fn replicas_take_turns_and_what_is_no_replica_is_not_believed() {
     let figures = shop.store.replica_figures();
     assert!(figures[0].answered >= 5 && figures[1].answered == 0 && figures[1].failed >= 1, "{figures:?}");
     assert!(!format!("{figures:?}").contains("secret"));
+    let positions = shop.store.replica_positions().await;
+    assert!(positions[0].as_ref().unwrap().unwrap() >= old, "{positions:?}");
+    assert!(matches!(positions[1], Err(StorageError::Unavailable(_))), "{positions:?}");
 
     // The primary under the name of a replica: its position says nothing of what it would replay.
     let url = shop.primary.fresh_database().await;
@@ -145,6 +150,7 @@ async fn replicas_take_turns_and_what_is_no_replica_is_not_believed() {
     store.migrate().await.unwrap();
     store.categories(ReadFrom::AtLeast(LogPosition(0))).await.unwrap();
     assert_eq!((store.replica_figures()[0].answered, store.replica_figures()[0].behind), (0, 1));
+    assert_eq!(store.replica_positions().await.remove(0).unwrap(), None);
     let invalid = PostgresOptions { replicas: vec!["mysql://h".into()], ..PostgresOptions::new(&url) };
     assert!(PostgresStore::connect(invalid).await.is_err());
 }
