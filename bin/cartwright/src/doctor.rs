@@ -3,9 +3,12 @@
 use std::{net::TcpListener, process::ExitCode};
 
 use cartwright_cache_redis::{ServerReport, doctor as ask_redis};
+use cartwright_edge::{Pace, Purge, PurgeError, SurrogateKey, Varnish};
+use cartwright_storage::PositionStore;
+use cartwright_storage_postgres::PostgresStore;
 
 use crate::{
-    config::{CartCaching, Settings, StoreKind},
+    config::{CartCaching, Edge, SecretUrl, Settings, StoreKind},
     describe, out,
     wiring::{self, AnyStore},
 };
@@ -41,6 +44,7 @@ pub(crate) async fn run(settings: anyhow::Result<Settings>) -> anyhow::Result<Ex
             port(&mut findings, &settings);
             database(&mut findings, &settings).await?;
             redis(&mut findings, &settings).await?;
+            varnishes(&mut findings, &settings.edge).await?;
         }
     }
     Ok(if findings.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -97,7 +101,42 @@ async fn database(findings: &mut Findings, settings: &Settings) -> anyhow::Resul
         ),
         Err(error) => findings.fail("migrations", describe(&error), "check the rights of the database user"),
     }
+    if let AnyStore::Postgres(store) = &store {
+        replicas(findings, &settings.database.replica_urls, store).await;
+    }
     Ok(())
+}
+
+/// Those of the database.
+async fn replicas(findings: &mut Findings, urls: &[SecretUrl], store: &PostgresStore) {
+    // Asked before the replicas are: one that has come so far lacked nothing then.
+    let end = match store.position().await {
+        Ok(end) => end.unwrap_or_default(),
+        Err(error) => {
+            return findings.fail("database", describe(&error.into()), "check that the server still runs");
+        }
+    };
+    for (url, position) in urls.iter().zip(store.replica_positions().await) {
+        let what = format!("replica {url}");
+        match position {
+            Ok(Some(position)) => {
+                let behind = end.0.saturating_sub(position.0);
+                findings.ok(&what, format_args!("answers, a standby, {behind} bytes behind"));
+            }
+            Ok(None) => findings.fail(
+                &what,
+                "it is no standby, and its answers are never used",
+                "name a streaming replica of DATABASE_URL in DATABASE_REPLICA_URLS; one that was promoted has to be \
+                 made anew (pg_basebackup)",
+            ),
+            Err(error) => findings.fail(
+                &what,
+                describe(&error.into()),
+                "check DATABASE_REPLICA_URLS, that the server runs (pg_isready), and that it lets this host and user \
+                 in (pg_hba.conf); until then the primary answers",
+            ),
+        }
+    }
 }
 
 async fn redis(findings: &mut Findings, settings: &Settings) -> anyhow::Result<()> {
@@ -227,4 +266,32 @@ fn topology(findings: &mut Findings, servers: &[(String, ServerReport)]) {
             "name all of them in REDIS_REPLICA_URLS: with strangers attached, carts are read from the primary only",
         );
     }
+}
+
+/// Whether each takes what it will be told.
+async fn varnishes(findings: &mut Findings, edge: &Edge) -> anyhow::Result<()> {
+    // No answer depends on it.
+    let key = [SurrogateKey::of("doctor", "nobody")];
+    let patience = Pace::VARNISH.patience;
+    for url in &edge.varnish_urls {
+        let varnish = Varnish::new(url)?;
+        let purged = tokio::time::timeout(patience, varnish.purge(&key)).await;
+        let Err(error) = purged.unwrap_or(Err(PurgeError::Slow(patience))) else {
+            findings.ok(&format!("Varnish {url}"), "accepts purges");
+            continue;
+        };
+        let mend = match error {
+            PurgeError::Unreachable(_) | PurgeError::Slow(_) => {
+                "check edge.varnish_urls, that Varnish runs, and that it is reached from here"
+            }
+            PurgeError::Refused(_) => {
+                "run it with deploy/varnish/default.vcl, and name the address of this host in its list `purgers`"
+            }
+            PurgeError::Rejected(_) => {
+                "run it with deploy/varnish/default.vcl; varnishlog says what went wrong"
+            }
+        };
+        findings.fail(&format!("Varnish {url}"), describe(&error.into()), mend);
+    }
+    Ok(())
 }

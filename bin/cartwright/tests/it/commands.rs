@@ -1,8 +1,10 @@
 //! Subcommands that end.
 
-use cartwright_testkit::{RedisTopology, ports};
+use std::path::Path;
 
-use crate::kit::{run, text};
+use cartwright_testkit::{Postgres, RedisTopology, Varnish, eventually, ports};
+
+use crate::kit::{START, VCL, run, text};
 
 #[test]
 fn a_bad_key_is_named() {
@@ -64,30 +66,82 @@ fn migrate_lists_what_it_applies() {
     assert!(second.contains("up to date"), "{second}");
 }
 
+fn doctor(folder: &Path, variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output = run(folder, &["doctor"], variables);
+    (output.status.code(), text(&output))
+}
+
 #[test]
 fn doctor_tells_a_good_redis_from_a_bad_one() {
     let folder = tempfile::tempdir().unwrap();
     let redis = RedisTopology::start(1).unwrap();
-    let replica = redis.replicas[0].url();
-    let good = [("REDIS_URL", &*redis.primary.url()), ("REDIS_REPLICA_URLS", &*replica)]
-        .map(|(a, b)| (a, b.to_owned()));
-    let doctor = |variables: &[(&str, String)]| {
-        let variables: Vec<(&str, &str)> =
-            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let output = run(folder.path(), &["doctor"], &variables);
-        (output.status.code(), text(&output))
-    };
-    let (code, said) = doctor(&good);
+    let (primary, replica) = (redis.primary.url(), redis.replicas[0].url());
+    let good = [("REDIS_URL", primary.as_str()), ("REDIS_REPLICA_URLS", replica.as_str())];
+    let (code, said) = doctor(folder.path(), &good);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("takes writes") && said.contains("bytes behind"), "{said}");
 
     redis.replicas[0].promote();
-    let (code, said) = doctor(&good);
+    let (code, said) = doctor(folder.path(), &good);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("several take writes"), "{said}");
 
     let nowhere = format!("redis://:hunter2@127.0.0.1:{}/", ports::free_port());
-    let (code, said) = doctor(&[("REDIS_URL", nowhere)]);
+    let (code, said) = doctor(folder.path(), &[("REDIS_URL", &nowhere)]);
     assert_eq!(code, Some(1), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn doctor_tells_a_good_replica_of_the_database_from_a_bad_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let primary = Postgres::start().unwrap();
+    let url = primary.fresh_database().await;
+    let replica = primary.start_replica().unwrap();
+    let good = replica.url(url.rsplit('/').next().unwrap());
+    let doctor = |replicas: &str| {
+        doctor(folder.path(), &[("DATABASE_URL", &url), ("DATABASE_REPLICA_URLS", replicas)])
+    };
+    eventually(START, async || {
+        let (code, said) = doctor(&good);
+        assert_eq!(code, Some(0), "{said}");
+        said.contains("answers, a standby, 0 bytes behind")
+    })
+    .await;
+
+    replica.pause_replay().await;
+    primary.fresh_database().await;
+    let (code, said) = doctor(&good);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("a standby, ") && !said.contains(" 0 bytes behind"), "{said}");
+
+    let nowhere = format!("postgres://u:hunter2@127.0.0.1:{}/d", ports::free_port());
+    let (code, said) = doctor(&format!("{url},{nowhere}"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no standby") && said.contains("Connection refused"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn doctor_tells_a_good_varnish_from_a_bad_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = |port: u16| format!("http://127.0.0.1:{port}");
+    let doctor = |urls: &str| doctor(folder.path(), &[("CARTWRIGHT__EDGE__VARNISH_URLS", urls)]);
+    let varnish = Varnish::start(VCL).unwrap();
+    let good = url(varnish.port());
+    let (code, said) = doctor(&good);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("Varnish {good}: accepts purges")), "{said}");
+
+    let strict = Varnish::start(&VCL.replace("    \"127.0.0.1\";\n", "")).unwrap();
+    let (strict, nowhere) = (url(strict.port()), url(ports::free_port()));
+    let (code, said) = doctor(&format!("{strict},{good},{nowhere}"));
+    assert_eq!(code, Some(1), "{said}");
+    for line in [
+        format!("fail  Varnish {strict}: the edge did not purge: 403"),
+        format!("ok    Varnish {good}: accepts purges"),
+        format!("fail  Varnish {nowhere}: the edge cannot be reached"),
+    ] {
+        assert!(said.contains(&line), "{said}");
+    }
 }

@@ -17,6 +17,8 @@ use crate::client::Client;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cartwright");
 pub(crate) const START: Duration = Duration::from_secs(30);
+/// What is shipped for Varnish.
+pub(crate) const VCL: &str = include_str!("../../../../deploy/varnish/default.vcl");
 
 /// A running server.
 pub(crate) struct Node {

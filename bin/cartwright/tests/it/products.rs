@@ -10,15 +10,14 @@ use cartwright_testkit::{Postgres, RedisTopology, Varnish, eventually, eventuall
 use futures_util::future::{join, join_all};
 use tokio_util::sync::CancellationToken;
 
-use crate::kit::{Node, expect, run, show, text};
+use crate::kit::{Node, VCL, expect, run, show, text};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is shipped, before this node.
 fn varnish(node: &Node) -> Varnish {
-    let shipped = include_str!("../../../../deploy/varnish/default.vcl");
     let port = node.url.rsplit(':').next().unwrap();
-    Varnish::start(&shipped.replace(".port = \"8000\"", &format!(".port = \"{port}\""))).unwrap()
+    Varnish::start(&VCL.replace(".port = \"8000\"", &format!(".port = \"{port}\""))).unwrap()
 }
 
 /// A primary with one replica, and what nodes are told of them.
