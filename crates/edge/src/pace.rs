@@ -28,7 +28,7 @@ impl Pace {
         window: Duration::from_millis(50),
         batch: 1000,
         waiting: 10_000,
-        again_after: Some(Duration::from_secs(1)),
+        again_after: Some(Duration::from_millis(800)),
         patience: Duration::from_secs(5),
         pause: Duration::from_millis(100),
         longest_pause: Duration::from_secs(5),
