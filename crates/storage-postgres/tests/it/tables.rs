@@ -34,6 +34,9 @@ async fn a_catalogue_that_is_truncated_leaves_nothing_behind() {
     assert_eq!(counts(&store).await, (2, 2, 2));
     server.batch_execute("TRUNCATE products").await.unwrap();
     assert_eq!(counts(&store).await, (0, 0, 0));
+    import(&store, "c").await;
+    server.batch_execute("TRUNCATE products, product_words, words, category_counts").await.unwrap();
+    assert_eq!(counts(&store).await, (0, 0, 0));
     let left = "SELECT (SELECT count(*) FROM product_words) + (SELECT count(*) FROM words)";
     assert_eq!(server.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
     import(&store, "a").await;
