@@ -21,9 +21,9 @@
 //! back. When too much waits for that, it is told that everything has changed.
 //!
 //! *Nothing that was purged comes back,* within bounds: an answer that was made before a change may reach the edge after
-//! its purge, so what was purged is [purged again](Pace::again_after) after most of a second. An answer that takes longer than that
-//! is kept for its time to live. The same is true of a change whose process died before it was told: the times to live that
-//! answers say for the edge are the last bound, and should be minutes, not days.
+//! its purge, so what was purged is [purged again](Pace::again_after) after most of a second. An answer that takes longer
+//! than that is kept for its time to live. The same is true of a change whose process died before it was told: the times
+//! to live that answers say for the edge are the last bound, and should be minutes, not days.
 
 #[cfg(feature = "cloudfront")]
 mod cloudfront;
