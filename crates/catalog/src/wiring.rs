@@ -207,7 +207,8 @@ impl<'a> Caches<'a> {
     fn searches(&self) -> Tagged<Question<SearchQuery>> {
         let CatalogSettings { lists_in_memory, hot_products, .. } = *self.settings;
         let describe = |cache: CacheBuilder<Generated<_>>| {
-            cache.memory(lists_in_memory).memory_for_hot_keys_only().hot_keys(hot_products).results()
+            let cache = cache.memory(lists_in_memory).memory_for_hot_keys_only().hot_keys(hot_products);
+            cache.without_leases().results()
         };
         let loader = asks!(self.store, |store, key: Question<SearchQuery>, from| {
             document::found(&store.search(&key.question, from).await?, key.question.page)?

@@ -11,6 +11,7 @@ pub struct CacheBuilder<K: CacheKey> {
     pub(crate) hot_only: bool,
     pub(crate) hot: usize,
     pub(crate) shared: bool,
+    pub(crate) leases: bool,
     pub(crate) results: bool,
     key: std::marker::PhantomData<fn(K)>,
 }
@@ -24,6 +25,7 @@ impl<K: CacheKey> CacheBuilder<K> {
             hot_only: false,
             hot: 0,
             shared: true,
+            leases: true,
             results: false,
             key: std::marker::PhantomData,
         }
@@ -63,6 +65,13 @@ impl<K: CacheKey> CacheBuilder<K> {
     /// Leaves the shared layer out.
     pub fn without_shared(mut self) -> Self {
         self.shared = false;
+        self
+    }
+
+    /// Lets each node load for itself, without a lease in the shared layer: a round trip and a write less. For
+    /// loads that are cheap, of keys that are never invalidated: a load of before would be kept.
+    pub fn without_leases(mut self) -> Self {
+        self.leases = false;
         self
     }
 

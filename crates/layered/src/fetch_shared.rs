@@ -145,7 +145,11 @@ impl<K: CacheKey> Inner<K> {
     /// `None`: it is answered, or nobody else's business.
     fn next(&self, mut job: Job<K>, found: Found<K::Value>) -> Option<Next<K>> {
         let lease = self.policy.load_timeout + MARGIN;
-        let claimed = |job, expect| {
+        let claimed = |mut job: Job<K>, expect| {
+            if !self.leases {
+                job.fill = Some(expect);
+                return Some(Next::Load(job));
+            }
             let (job, put) = claim(job, expect, lease);
             Some(Next::Claim(job, put))
         };

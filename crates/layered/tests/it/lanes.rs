@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cartwright_cache_tests::layered::{Item, item};
 use cartwright_layered::{
-    Cause, Head, Layered, LoadError, LoadFrom, MemoryShared, Node, Put, SharedError, SharedLayer, Silence,
-    Was, each,
+    Cause, Head, Layer, Layered, LoadError, LoadFrom, MemoryShared, Node, Put, SharedError, SharedLayer,
+    Silence, Was, each,
 };
 use futures_util::future::join_all;
 
@@ -19,6 +19,7 @@ use futures_util::future::join_all;
 struct Counting {
     layer: MemoryShared,
     reads: AtomicUsize,
+    puts: AtomicUsize,
     panics: AtomicBool,
 }
 
@@ -41,6 +42,7 @@ impl SharedLayer for Counting {
     }
 
     async fn put(&self, namespace: &str, puts: &[Put]) -> Result<Vec<Was>, SharedError> {
+        self.puts.fetch_add(puts.len(), SeqCst);
         self.layer.put(namespace, puts).await
     }
 
@@ -122,4 +124,27 @@ async fn questions_that_are_asked_together_are_answered_one_by_one() {
     assert_eq!(slow.await.unwrap().unwrap().value, Some(Bytes::from("slow")));
     let many = cache.get_many(&[item("1"), item("2"), item("slow"), item("3")]).await;
     assert_eq!(many.into_iter().filter_map(|answer| answer.unwrap().value).count(), 4);
+}
+
+#[tokio::test]
+async fn without_leases_a_load_is_put_there_once_and_found_by_others() {
+    let layer = Arc::new(Counting::default());
+    let cache = |leases: bool| {
+        let cache = Node::builder().shared(Arc::clone(&layer) as _).bus(Arc::new(Silence)).start().cache();
+        if leases { cache.over(load) } else { cache.without_leases().over(load) }
+    };
+    // What is loaded is put there in the background.
+    let puts = async |cache: Layered<Item>, item: Item| {
+        layer.puts.store(0, SeqCst);
+        assert_eq!(cache.get(&item).await.unwrap().layer, Layer::Loader);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        layer.puts.load(SeqCst)
+    };
+    assert_eq!(puts(cache(true), item("1")).await, 2, "a lease, and the value in its place");
+    assert_eq!(puts(cache(false), item("2")).await, 1);
+    for item in ["1", "2"].map(item) {
+        assert_eq!(cache(false).get(&item).await.unwrap().layer, Layer::Shared);
+    }
 }
