@@ -68,8 +68,9 @@ impl<K: CacheKey> CacheBuilder<K> {
         self
     }
 
-    /// Lets each node load for itself, without a lease in the shared layer: a round trip and a write less. For
-    /// loads that are cheap, of keys that are never invalidated: a load of before would be kept.
+    /// Lets each node load for itself, without a lease in the shared layer: a round trip and a write less. For loads that
+    /// are cheap, and only of keys that are never invalidated, such as those of [`Tagged`](crate::Tagged) values: without a
+    /// lease, what was loaded before a change may be put there after it.
     pub fn without_leases(mut self) -> Self {
         self.leases = false;
         self
