@@ -13,7 +13,7 @@ const LOOKS_AT: usize = 10;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a cache may take to answer: longer than it ever does when it is well, shorter than the patience of a caller.
-const BRIEF: Duration = Duration::from_millis(75);
+pub(crate) const BRIEF: Duration = Duration::from_millis(75);
 
 /// It did not answer in time.
 #[derive(Debug, thiserror::Error)]

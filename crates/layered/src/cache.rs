@@ -10,13 +10,13 @@ use std::{
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
-    CacheKey, Figures, LoadError, Loader, Node, Policy,
+    CacheKey, Figures, Kept, LoadError, Loader, Node, Policy, Put,
     breaker::Breaker,
     builder::CacheBuilder,
-    fetch::Flights,
+    fetch::{Flights, Job},
     figures::Counters,
     hot::{self, Hot},
-    lanes::Lanes,
+    lanes::{Lane, Lanes},
     memory::{HotKeys, Memory, Resident},
 };
 
@@ -91,7 +91,12 @@ pub(crate) struct Inner<K: CacheKey> {
     pub(crate) loader: Arc<dyn Loader<K>>,
     pub(crate) loads: Breaker,
     pub(crate) flights: Mutex<Flights<K>>,
-    pub(crate) lanes: Lanes<K>,
+    /// What the shared layer is asked for, and what the third one is.
+    pub(crate) reads: Lanes<Job<K>>,
+    pub(crate) asks: Lanes<Job<K>>,
+    /// What is to be put into the shared layer, and into the third one. Nobody waits for it.
+    pub(crate) fills: Lane<Put>,
+    pub(crate) keeps: Lane<Kept>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) hot: Hot<K>,
     /// For what nobody waits for.
@@ -101,6 +106,8 @@ pub(crate) struct Inner<K: CacheKey> {
 
 /// How much may be loaded ahead at the same time.
 const AHEAD: usize = 4;
+/// How many values may wait to be put into a layer that is slow. Those beyond cost a load later.
+const UNWRITTEN: usize = 1024;
 /// How often it is looked whether hot keys want to be loaded anew.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -121,7 +128,10 @@ impl<K: CacheKey> Inner<K> {
             loader,
             loads: Breaker::new(K::KIND),
             flights: Mutex::new(HashMap::new()),
-            lanes: Lanes::new(),
+            reads: Lanes::new(),
+            asks: Lanes::new(),
+            fills: Lane::new(UNWRITTEN),
+            keeps: Lane::new(UNWRITTEN),
             counters,
             hot: Hot::new(builder.hot, hot_keys),
             spare: Arc::new(Semaphore::new(AHEAD)),

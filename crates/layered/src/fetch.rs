@@ -12,6 +12,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     Answer, CacheKey, Expect, Head, Kept, Layer, LoadError, Put,
+    breaker::BRIEF,
     cache::{Inner, Landed},
     entry::{Entry, What},
     key::name,
@@ -21,6 +22,9 @@ use crate::{
 
 /// The shortest time for which something can be kept.
 const BLINK: Duration = Duration::from_millis(1);
+
+/// For how long is gathered what nobody waits for, to be written together.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Loads under way, or answered a moment ago.
 pub(crate) type Flights<K> = HashMap<K, Flight<<K as CacheKey>::Value>>;
@@ -65,6 +69,20 @@ pub(crate) struct Job<K: CacheKey> {
     pub(crate) fill: Option<Expect>,
     /// Those who wait, until they have been answered.
     waiting: Option<oneshot::Sender<Landed<K::Value>>>,
+}
+
+/// Where in the shared layer a value belongs.
+pub(crate) struct Place {
+    key: String,
+    expect: Expect,
+    ttl: Duration,
+}
+
+impl Place {
+    fn put(self, value: Bytes) -> Put {
+        let Self { key, expect, ttl } = self;
+        Put { key, expect, value, ttl }
+    }
 }
 
 /// Why a key is fetched.
@@ -148,59 +166,72 @@ impl<K: CacheKey> Inner<K> {
         }
         drop(flights);
         // In tasks of their own: whoever asked may go away, others have joined.
-        let node = &self.node.inner;
-        let together = self.shared && node.shared().is_some() || self.results && node.results.is_some();
-        if together && !jobs.is_empty() {
-            if let Some(lane) = self.lanes.board(jobs) {
+        if !self.shared || self.node.inner.shared().is_none() {
+            self.ask_truth(jobs);
+        } else if !jobs.is_empty() {
+            if let Some(lane) = self.reads.board(jobs) {
                 tokio::spawn(Arc::clone(self).read_together(lane));
             }
-        } else if !jobs.is_empty() {
-            self.load_apart(jobs);
         }
         landings
     }
 
-    /// Loads these, while the caller goes on.
-    pub(crate) fn load_apart(self: &Arc<Self>, jobs: Vec<Job<K>>) {
-        let inner = Arc::clone(self);
-        tokio::spawn(async move { inner.load(jobs).await });
-    }
-
     /// What the shared layer does not know: from kept results, or from the loader.
-    pub(crate) async fn ask_truth(self: &Arc<Self>, jobs: Vec<Job<K>>) {
-        let jobs = self.ask_results(jobs).await;
-        self.load(jobs).await;
-    }
-
-    async fn load(self: &Arc<Self>, jobs: Vec<Job<K>>) {
-        if jobs.len() > 1 && self.loader.one_by_one() {
-            for job in jobs {
-                let inner = Arc::clone(self);
-                tokio::spawn(async move { inner.ask_loader(vec![job]).await });
-            }
-        } else if !jobs.is_empty() {
-            self.ask_loader(jobs).await;
+    pub(crate) fn ask_truth(self: &Arc<Self>, jobs: Vec<Job<K>>) {
+        if jobs.is_empty() {
+            return;
+        }
+        if !self.results {
+            self.load_apart(jobs);
+        } else if let Some(lane) = self.asks.board(jobs) {
+            tokio::spawn(Arc::clone(self).ask_together(lane));
         }
     }
 
-    pub(crate) async fn ask_results(&self, jobs: Vec<Job<K>>) -> Vec<Job<K>> {
-        let Some(results) = self.node.inner.results.as_ref().filter(|_| self.results && !jobs.is_empty())
-        else {
-            return jobs;
-        };
+    /// Looks for kept results for those who wait in a lane, until nobody does.
+    async fn ask_together(self: Arc<Self>, lane: usize) {
+        let Some(lane) = self.asks.lane(lane) else { return };
+        let mut drive = lane.drive();
+        while let Some(jobs) = drive.next() {
+            let inner = Arc::clone(&self);
+            let asked = tokio::spawn(async move {
+                let left = inner.ask_results(jobs).await;
+                inner.load_apart(left);
+            });
+            // Those who come next wait for this, and so go together, but not for a database that does not answer.
+            let _ = tokio::time::timeout(BRIEF, asked).await; // it goes on by itself
+        }
+    }
+
+    /// Loads these, while the caller goes on.
+    pub(crate) fn load_apart(self: &Arc<Self>, jobs: Vec<Job<K>>) {
+        let alone = jobs.len() > 1 && self.loader.one_by_one();
+        let size = if alone { 1 } else { jobs.len().max(1) };
+        let mut jobs = jobs.into_iter().peekable();
+        while jobs.peek().is_some() {
+            let (inner, together) = (Arc::clone(self), jobs.by_ref().take(size).collect());
+            tokio::spawn(async move { inner.ask_loader(together).await });
+        }
+    }
+
+    async fn ask_results(self: &Arc<Self>, jobs: Vec<Job<K>>) -> Vec<Job<K>> {
+        let Some(results) = &self.node.inner.results else { return jobs };
         let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
         let found = results.breaker.call_within(self.policy.load_timeout, results.layer.get(&names)).await;
         let Some(Ok(found)) = found else { return jobs };
         let now = self.node.inner.millis(Instant::now());
         let (mut left, mut fills) = (Vec::new(), Vec::new());
         for (job, found) in jobs.into_iter().zip(found) {
-            let entry = found.as_ref().and_then(Entry::decode);
-            match entry.filter(|entry| !job.renews() && fresh(entry, now)) {
-                Some(entry) => fills.extend(self.land(job, &entry, Layer::Results, false)),
+            let read = found.and_then(|bytes| Some((Entry::decode(&bytes)?, bytes)));
+            match read.filter(|(entry, _)| !job.renews() && fresh(entry, now)) {
+                Some((entry, bytes)) => {
+                    let place = self.land(job, &entry, Layer::Results, false);
+                    fills.extend(place.map(|place| place.put(bytes)));
+                }
                 None => left.push(job),
             }
         }
-        self.fill(fills).await;
+        self.fill(fills);
         left
     }
 
@@ -224,16 +255,20 @@ impl<K: CacheKey> Inner<K> {
                     let fresh = self.policy.fresh(value.is_none());
                     let head = Head::new(What::Document);
                     let entry = Entry { head, value, made, fresh, cost: began.elapsed() };
-                    if self.results && entry.value.is_some() {
-                        let (key, value) = (job.name.clone(), entry.encode());
-                        results.push(Kept { key, value, ttl: self.policy.kept(fresh) });
-                    }
                     if job.renews() {
                         self.counters.refreshes.one();
                     }
-                    fills.extend(self.land(job, &entry, Layer::Loader, false));
+                    let keep = (self.results && entry.value.is_some()).then(|| job.name.clone());
+                    let place = self.land(job, &entry, Layer::Loader, false);
+                    if keep.is_none() && place.is_none() {
+                        continue;
+                    }
+                    let value = entry.encode();
+                    fills.extend(place.map(|place| place.put(value.clone())));
+                    results.extend(keep.map(|key| Kept { key, value, ttl: self.policy.kept(fresh) }));
                 }
-                tokio::join!(self.fill(fills), self.keep_results(results));
+                self.fill(fills);
+                self.keep_results(results);
             }
             Err(error) => {
                 self.counters.load_errors.one();
@@ -263,25 +298,19 @@ impl<K: CacheKey> Inner<K> {
         jobs
     }
 
-    async fn keep_results(&self, results: Vec<Kept>) {
-        let Some(layer) = self.node.inner.results.as_ref().filter(|_| !results.is_empty()) else { return };
-        // Failures are logged by the breaker, and cost a load later.
-        let _ = layer.breaker.call(layer.layer.keep(&results)).await;
-    }
-
-    /// Keeps an entry, answers those who wait, and says what is to be put into the shared layer.
+    /// Keeps an entry, answers those who wait, and says where in the shared layer it belongs.
     pub(crate) fn land(
         &self,
         mut job: Job<K>,
         entry: &Entry<K::Value>,
         layer: Layer,
         stale: bool,
-    ) -> Option<Put> {
+    ) -> Option<Place> {
         self.answer(&mut job, entry, layer, stale);
         let expect = job.fill?;
         // What is not to be kept still takes the place of our lease, for those who wait for it.
         let ttl = if entry.fresh.is_zero() { BLINK } else { self.policy.kept(entry.fresh) };
-        Some(Put { key: job.name, expect, value: entry.encode(), ttl })
+        Some(Place { key: job.name, expect, ttl })
     }
 
     /// The same, for an entry that is to be replaced by a newer one: the flight goes on.
@@ -347,10 +376,44 @@ impl<K: CacheKey> Inner<K> {
         self.fail(job, &LoadError::GivenUp);
     }
 
-    pub(crate) async fn fill(&self, puts: Vec<Put>) {
-        let Some((shared, namespace)) = self.node.inner.shared().filter(|_| !puts.is_empty()) else { return };
-        // Failures are logged by the breaker, and cost a load later.
-        let _ = shared.breaker.call(shared.layer.put(&namespace, &puts)).await;
+    /// Puts these into the shared layer, soon.
+    fn fill(self: &Arc<Self>, puts: Vec<Put>) {
+        if puts.is_empty() || self.node.inner.shared().is_none() || !self.fills.board(puts) {
+            return;
+        }
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut drive = inner.fills.drive();
+            if !inner.leases {
+                tokio::time::sleep(GATHER).await;
+            }
+            while let Some(puts) = drive.next() {
+                let Some((shared, namespace)) = inner.node.inner.shared() else { continue };
+                // Failures are logged by the breaker, and cost a load later.
+                let _ = shared.breaker.call(shared.layer.put(&namespace, &puts)).await;
+                if !inner.leases {
+                    tokio::time::sleep(GATHER).await;
+                }
+            }
+        });
+    }
+
+    /// Puts these into the third layer, soon.
+    fn keep_results(self: &Arc<Self>, results: Vec<Kept>) {
+        if results.is_empty() || !self.keeps.board(results) {
+            return;
+        }
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut drive = inner.keeps.drive();
+            tokio::time::sleep(GATHER).await;
+            while let Some(results) = drive.next() {
+                let Some(layer) = &inner.node.inner.results else { continue };
+                // As above.
+                let _ = layer.breaker.call(layer.layer.keep(&results)).await;
+                tokio::time::sleep(GATHER).await;
+            }
+        });
     }
 
     fn flights(&self) -> MutexGuard<'_, Flights<K>> {

@@ -36,28 +36,15 @@ fn claim<K: CacheKey>(mut job: Job<K>, expect: Expect, lease: Duration) -> (Job<
     (job, put)
 }
 
-/// Whoever reads for a lane. Dropped before its work is done, by a panic or with its runtime, it leaves no lane behind in
-/// which others wait for it.
-struct Reader<'a, K: CacheKey> {
-    inner: &'a Inner<K>,
-    lane: usize,
-}
-
-impl<K: CacheKey> Drop for Reader<'_, K> {
-    fn drop(&mut self) {
-        self.inner.lanes.abandon(self.lane);
-    }
-}
-
 impl<K: CacheKey> Inner<K> {
     /// Reads for those who wait in a lane, until nobody does. What is not found is somebody else's work: nobody else waits
     /// for it.
     pub(crate) async fn read_together(self: Arc<Self>, lane: usize) {
-        let reader = Reader { inner: &self, lane };
-        while let Some(jobs) = self.lanes.take(lane) {
-            let Some((shared, namespace)) = self.node.inner.shared().filter(|_| self.shared) else {
-                let left = self.ask_results(jobs).await;
-                self.load_apart(left);
+        let Some(lane) = self.reads.lane(lane) else { return };
+        let mut drive = lane.drive();
+        while let Some(jobs) = drive.next() {
+            let Some((shared, namespace)) = self.node.inner.shared() else {
+                self.ask_truth(jobs);
                 continue;
             };
             let trust = &self.node.inner.trust;
@@ -72,7 +59,6 @@ impl<K: CacheKey> Inner<K> {
                 tokio::spawn(Arc::clone(&self).go_on(unanswered));
             }
         }
-        std::mem::forget(reader); // nobody waits any more
     }
 
     /// Loads what the shared layer does not have, if nobody else does.
@@ -111,9 +97,7 @@ impl<K: CacheKey> Inner<K> {
             self.counters.waited_for_others.add(wait.len() as u64);
             tokio::spawn(Arc::clone(&self).wait(wait));
         }
-        if !load.is_empty() {
-            self.ask_truth(load).await;
-        }
+        self.ask_truth(load);
     }
 
     /// Claims the right to load these. `None`: the layer cannot say.
@@ -233,6 +217,6 @@ impl<K: CacheKey> Inner<K> {
             jobs = still;
         }
         load.append(&mut jobs);
-        self.ask_truth(load).await;
+        self.ask_truth(load);
     }
 }

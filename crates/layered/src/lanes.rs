@@ -1,58 +1,75 @@
-//! Reads of the second and third layer that wait together go together: one round trip for many.
+//! What waits together goes together: one round trip for many.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use crate::{CacheKey, fetch::Job};
-
-/// Keys in one read at most.
+/// In one round trip at most.
 const TOGETHER: usize = 128;
 
-/// A thread always uses the same lane, and a lane has one read under way at a time: what is asked for meanwhile waits, and
-/// goes as the next one. A lone key goes at once.
-pub(crate) struct Lanes<K: CacheKey>(Box<[Lane<K>]>);
+/// One round trip at a time: what comes meanwhile waits, and goes with the next one. What comes alone goes at once.
+pub(crate) struct Lane<T> {
+    state: Mutex<State<T>>,
+    room: usize,
+}
 
-struct Lane<K: CacheKey>(Mutex<State<K>>);
-
-struct State<K: CacheKey> {
-    waiting: Vec<Job<K>>,
-    /// Whether somebody is reading, and will come back for those who wait.
+struct State<T> {
+    waiting: Vec<T>,
+    /// Whether somebody is under way, and will come back for what waits.
     busy: bool,
 }
 
-impl<K: CacheKey> Lanes<K> {
-    pub(crate) fn new() -> Self {
-        let count = std::thread::available_parallelism().map_or(1, usize::from).min(64);
-        let lane = || Lane(Mutex::new(State { waiting: Vec::new(), busy: false }));
-        Self(std::iter::repeat_with(lane).take(count).collect())
+impl<T> Lane<T> {
+    /// `room`: how much may wait.
+    pub(crate) fn new(room: usize) -> Self {
+        Self { state: Mutex::new(State { waiting: Vec::new(), busy: false }), room }
     }
 
-    /// Puts jobs into the lane of this thread. Returns its number, if somebody is needed to read.
-    pub(crate) fn board(&self, jobs: Vec<Job<K>>) -> Option<usize> {
-        let number = seat() % self.0.len();
-        let mut state = self.0.get(number)?.lock();
-        state.waiting.extend(jobs);
-        (!std::mem::replace(&mut state.busy, true)).then_some(number)
+    /// Puts these into the lane; what there is no room for is dropped. Whether somebody has to [`drive`](Self::drive).
+    pub(crate) fn board(&self, items: Vec<T>) -> bool {
+        let mut state = self.lock();
+        let room = self.room.saturating_sub(state.waiting.len());
+        state.waiting.extend(items.into_iter().take(room));
+        !std::mem::replace(&mut state.busy, true)
     }
 
-    /// Takes those who wait. `None`: nobody does, and whoever comes next begins anew.
-    pub(crate) fn take(&self, number: usize) -> Option<Vec<Job<K>>> {
-        let mut state = self.0.get(number)?.lock();
+    /// For whoever was told to: what waits, again and again.
+    pub(crate) fn drive(&self) -> Drive<'_, T> {
+        Drive { lane: self, arrived: false }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Dropped before nothing waits any more, by a panic or with its runtime, it leaves nobody behind in the lane: those who
+/// wait are told so, by being dropped.
+pub(crate) struct Drive<'a, T> {
+    lane: &'a Lane<T>,
+    arrived: bool,
+}
+
+impl<T> Drive<'_, T> {
+    /// Takes what waits. `None`: nothing does, and what comes next begins anew.
+    pub(crate) fn next(&mut self) -> Option<Vec<T>> {
+        let mut state = self.lane.lock();
         if state.waiting.is_empty() {
             state.busy = false;
+            self.arrived = true;
             return None;
         }
         let rest = state.waiting.len().min(TOGETHER);
         let rest = state.waiting.split_off(rest);
         Some(std::mem::replace(&mut state.waiting, rest))
     }
+}
 
-    /// Whoever read is gone without having come back: those who wait are told so, by being dropped.
-    pub(crate) fn abandon(&self, number: usize) {
-        if let Some(lane) = self.0.get(number) {
-            let mut state = lane.lock();
+impl<T> Drop for Drive<'_, T> {
+    fn drop(&mut self) {
+        if !self.arrived {
+            let mut state = self.lane.lock();
             state.busy = false;
             let lost = std::mem::take(&mut state.waiting);
             drop(state);
@@ -61,9 +78,23 @@ impl<K: CacheKey> Lanes<K> {
     }
 }
 
-impl<K: CacheKey> Lane<K> {
-    fn lock(&self) -> MutexGuard<'_, State<K>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+/// Lanes for what somebody waits for. A thread always uses the same one.
+pub(crate) struct Lanes<T>(Box<[Lane<T>]>);
+
+impl<T> Lanes<T> {
+    pub(crate) fn new() -> Self {
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(64);
+        Self(std::iter::repeat_with(|| Lane::new(usize::MAX)).take(count).collect())
+    }
+
+    /// Puts these into the lane of this thread. Returns its number, if somebody has to drive.
+    pub(crate) fn board(&self, items: Vec<T>) -> Option<usize> {
+        let number = seat() % self.0.len();
+        self.0.get(number)?.board(items).then_some(number)
+    }
+
+    pub(crate) fn lane(&self, number: usize) -> Option<&Lane<T>> {
+        self.0.get(number)
     }
 }
 

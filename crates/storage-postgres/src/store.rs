@@ -1,8 +1,9 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use cartwright_storage::StorageError;
 use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection};
 use metrics::gauge;
+use tokio::sync::Semaphore;
 
 use crate::{
     connection::{self, LastError, Pool, Pooled},
@@ -18,6 +19,7 @@ pub struct PostgresStore {
     pool: Pool,
     pub(crate) recent: RecentCarts,
     pub(crate) replicas: Replicas,
+    pub(crate) searches: Arc<Semaphore>,
     last_error: LastError,
     acquire_timeout: Duration,
     call_timeout: Duration,
@@ -36,7 +38,9 @@ impl PostgresStore {
         let (pool, last_error) = connection::pool(&options).await?;
         let replicas = Replicas::new(&options)?;
         let PostgresOptions { acquire_timeout, call_timeout, .. } = options;
-        Ok(Self { pool, recent: RecentCarts::new(), replicas, last_error, acquire_timeout, call_timeout })
+        let searches = Arc::new(Semaphore::new(std::env::var("XS").map_or(4, |x| x.parse().unwrap())));
+        let recent = RecentCarts::new();
+        Ok(Self { pool, recent, replicas, searches, last_error, acquire_timeout, call_timeout })
     }
 
     pub(crate) async fn connection(&self) -> Result<Pooled<'_>, StorageError> {

@@ -68,6 +68,8 @@ CREATE TABLE product_words (
     currency    text COLLATE "C" NOT NULL,
     PRIMARY KEY (word, place, id)
 ) WITH (fillfactor = 90);
+-- A word in one category, which may be far down among all that have it.
+CREATE INDEX product_words_by_category ON product_words (category, word, place, id);
 
 -- Every word that was ever in a name or a category. Typos are corrected, and beginnings completed, to these: they are
 -- few, products are many. A word that no product has any more does no harm: it finds nothing.
@@ -213,12 +215,8 @@ CREATE UNLOGGED TABLE query_cache (
     value      bytea       NOT NULL,
     expires_at timestamptz NOT NULL
 );
--- Written more often than read: compressed quickly where the server can (14 and newer, if built with it), else not.
-DO $$ BEGIN
-    EXECUTE 'ALTER TABLE query_cache ALTER value SET COMPRESSION lz4';
-EXCEPTION WHEN OTHERS THEN
-    EXECUTE 'ALTER TABLE query_cache ALTER value SET STORAGE EXTERNAL';
-END $$;
+-- Written more often than read, and compressed by whoever writes: neither tried again nor moved out of the row.
+ALTER TABLE query_cache ALTER value SET STORAGE EXTERNAL, SET (toast_tuple_target = 8160);
 CREATE INDEX query_cache_by_expiry ON query_cache (expires_at);
 
 -- What cached results were made under. Random numbers: one that a crash took is not used again, so neither are results

@@ -21,6 +21,7 @@ impl PostgresStore {
         if query.text.as_ref().is_some_and(|text| text.words().is_empty()) {
             return Ok(Found::default());
         }
+        let _turn = self.searches.acquire().await;
         read_from!(self, from, |pipe| search(pipe, query))
     }
 }

@@ -113,27 +113,29 @@ impl<'a> Search<'a> {
 
     fn sql(&self) -> String {
         let order = self.order();
-        let (found, more) = match self.wanted {
-            None => (self.anything(), "false".to_owned()),
+        // What was found among the products is fetched by where it lies: a statement finds it there until its end.
+        let (found, more, by) = match self.wanted {
+            None => (self.anything(), "false".to_owned(), "ctid"),
             Some(wanted) => match wanted.single() {
                 Some(any) => (
                     self.single(any.len() > 1, wanted.open.is_some()),
                     format!("(SELECT count(*) > {MAX_FOUND} FROM named)"),
+                    "id",
                 ),
-                None => (self.several(wanted), "false".to_owned()),
+                None => (self.several(wanted), "false".to_owned(), "ctid"),
             },
         };
         // What is counted is counted by the caller: an array of each column costs less here than groups and JSON.
         format!(
             "WITH {found}, \
              page AS MATERIALIZED ( \
-                 SELECT id, row_number() OVER (ORDER BY {order}) AS at \
+                 SELECT {by} AS by, row_number() OVER (ORDER BY {order}) AS at \
                  FROM (SELECT * FROM found ORDER BY {order} LIMIT $7::bigint OFFSET $6::bigint) f) \
              SELECT 0::bigint AS at, coalesce(array_agg(category), '{{}}'), coalesce(array_agg(currency), '{{}}'), \
                  coalesce(array_agg(price_minor), '{{}}'), coalesce(array_agg(in_stock), '{{}}'), {more}, {NO_PRODUCT} \
              FROM found \
              UNION ALL \
-             SELECT page.at, NULL, NULL, NULL, NULL, NULL, {} FROM page JOIN products p ON p.id = page.id \
+             SELECT page.at, NULL, NULL, NULL, NULL, NULL, {} FROM page JOIN products p ON p.{by} = page.by \
              ORDER BY at",
             product_columns!()
         )
@@ -162,7 +164,7 @@ impl<'a> Search<'a> {
         });
         format!(
             "found AS MATERIALIZED ( \
-                 SELECT {MATCH}, p.stock > 0 AS in_stock, 0::real AS rank FROM products p \
+                 SELECT p.ctid, {MATCH}, p.stock > 0 AS in_stock, 0::real AS rank FROM products p \
                  WHERE {filters} ORDER BY {} LIMIT {LIMIT})",
             self.order()
         )
@@ -230,7 +232,7 @@ impl<'a> Search<'a> {
         format!(
             "words_of AS MATERIALIZED ({words} AS q), \
              found AS MATERIALIZED ( \
-                 SELECT {MATCH}, p.stock > 0 AS in_stock, \
+                 SELECT p.ctid, {MATCH}, p.stock > 0 AS in_stock, \
                      (ts_rank(p.search, (SELECT q FROM words_of)){closer})::real AS rank \
                  FROM products p WHERE p.search @@ (SELECT q FROM words_of) AND {filters} LIMIT {LIMIT})"
         )
