@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use cartwright_storage::StorageError;
 use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection};
 use metrics::gauge;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     connection::{self, LastError, Pool, Pooled},
@@ -19,7 +19,9 @@ pub struct PostgresStore {
     pool: Pool,
     pub(crate) recent: RecentCarts,
     pub(crate) replicas: Replicas,
-    pub(crate) searches: Arc<Semaphore>,
+    /// Half of the connections may search: others need not wait behind searches, and of few that the server works on at a
+    /// time, none takes much longer than the others.
+    searches: Arc<Semaphore>,
     last_error: LastError,
     acquire_timeout: Duration,
     call_timeout: Duration,
@@ -37,8 +39,10 @@ impl PostgresStore {
     pub async fn connect(options: PostgresOptions) -> Result<Self, StorageError> {
         let (pool, last_error) = connection::pool(&options).await?;
         let replicas = Replicas::new(&options)?;
-        let PostgresOptions { acquire_timeout, call_timeout, .. } = options;
-        let searches = Arc::new(Semaphore::new(std::env::var("XS").map_or(4, |x| x.parse().unwrap())));
+        let PostgresOptions { acquire_timeout, call_timeout, pool_size, .. } = options;
+        let servers = options.replicas.len() + 1;
+        let searches = usize::try_from(pool_size / 2).unwrap_or_default().max(1) * servers;
+        let searches = Arc::new(Semaphore::new(searches.min(Semaphore::MAX_PERMITS)));
         let recent = RecentCarts::new();
         Ok(Self { pool, recent, replicas, searches, last_error, acquire_timeout, call_timeout })
     }
@@ -49,6 +53,15 @@ impl PostgresStore {
         gauge!("cartwright_db_pool_connections").set(f64::from(state.connections));
         gauge!("cartwright_db_pool_idle").set(f64::from(state.idle_connections));
         connection.map_err(|error| connection::no_connection(error, self.acquire_timeout, &self.last_error))
+    }
+
+    /// One's turn to search.
+    pub(crate) async fn search_turn(&self) -> Result<SemaphorePermit<'_>, StorageError> {
+        let turn = tokio::time::timeout(self.acquire_timeout, self.searches.acquire()).await;
+        // Nobody closes the queue.
+        turn.ok().and_then(Result::ok).ok_or_else(|| {
+            connection::no_connection(bb8::RunError::TimedOut, self.acquire_timeout, &self.last_error)
+        })
     }
 
     /// A connection outside the pool, for work that takes longer or holds session locks.

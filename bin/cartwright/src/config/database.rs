@@ -14,8 +14,9 @@ pub(crate) struct Database {
     /// Streaming replicas of the PostgreSQL server, likewise: reads of the catalogue that miss the caches go to them in
     /// turn, when they have come far enough, and else to the primary.
     pub(crate) replica_urls: Vec<SecretUrl>,
-    /// PostgreSQL connections of this process, and reading connections to a SQLite file. Too high: PostgreSQL runs out
-    /// of `max_connections`, or of memory. Too low: requests wait for a connection, and fail after three seconds.
+    /// PostgreSQL connections of this process, half of which may search at a time, and reading connections to a SQLite
+    /// file. Too high: PostgreSQL runs out of `max_connections`, or of memory. Too low: requests wait for a connection, and
+    /// fail after three seconds.
     pub(crate) pool_size: u32,
     /// Whether `serve` applies pending migrations to PostgreSQL at start. Off: it refuses to start while some are
     /// pending. SQLite is always migrated at start.

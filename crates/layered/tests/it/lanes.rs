@@ -1,18 +1,23 @@
 //! Reads of the shared layer that wait together.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+use std::{
+    future::pending,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cartwright_cache_tests::layered::{Item, item};
 use cartwright_layered::{
-    Cause, Head, Layer, Layered, LoadError, LoadFrom, MemoryShared, Node, Put, SharedError, SharedLayer,
-    Silence, Was, each,
+    Cause, Head, Kept, Layer, Layered, LoadError, LoadFrom, MemoryShared, Node, Put, ResultError,
+    ResultLayer, SharedError, SharedLayer, Silence, Was, each,
 };
 use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
 
 /// Counts its round trips, each of which takes a moment.
 #[derive(Debug, Default)]
@@ -51,7 +56,7 @@ impl SharedLayer for Counting {
         namespace: &str,
         keys: &[String],
         mark: Head,
-        leave: Option<(Head, std::time::Duration)>,
+        leave: Option<(Head, Duration)>,
     ) -> Result<(), SharedError> {
         self.layer.release(namespace, keys, mark, leave).await
     }
@@ -126,7 +131,7 @@ async fn questions_that_are_asked_together_are_answered_one_by_one() {
     assert_eq!(many.into_iter().filter_map(|answer| answer.unwrap().value).count(), 4);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_leases_a_load_is_put_there_once_and_found_by_others() {
     let layer = Arc::new(Counting::default());
     let cache = |leases: bool| {
@@ -137,9 +142,7 @@ async fn without_leases_a_load_is_put_there_once_and_found_by_others() {
     let puts = async |cache: Layered<Item>, item: Item| {
         layer.puts.store(0, SeqCst);
         assert_eq!(cache.get(&item).await.unwrap().layer, Layer::Loader);
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
+        sleep(Duration::from_millis(50)).await;
         layer.puts.load(SeqCst)
     };
     assert_eq!(puts(cache(true), item("1")).await, 2, "a lease, and the value in its place");
@@ -147,4 +150,66 @@ async fn without_leases_a_load_is_put_there_once_and_found_by_others() {
     for item in ["1", "2"].map(item) {
         assert_eq!(cache(false).get(&item).await.unwrap().layer, Layer::Shared);
     }
+}
+
+/// A third layer that is empty, and notes what it is asked.
+#[derive(Debug, Default)]
+struct Empty {
+    hangs: bool,
+    asked: AtomicUsize,
+    kept: Mutex<Vec<usize>>,
+}
+
+#[async_trait]
+impl ResultLayer for Empty {
+    async fn get(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, ResultError> {
+        self.asked.fetch_add(1, SeqCst);
+        if self.hangs {
+            pending::<()>().await;
+        }
+        Ok(vec![None; keys.len()])
+    }
+
+    async fn keep(&self, results: &[Kept]) -> Result<(), ResultError> {
+        self.kept.lock().unwrap().push(results.len());
+        Ok(())
+    }
+}
+
+fn with_results(layer: &Arc<Empty>) -> Layered<Item> {
+    let node = Node::builder().results(Arc::clone(layer) as _).start();
+    node.cache::<Item>().results().over(load)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_is_written_together() {
+    let layer = Arc::new(Empty::default());
+    let cache = with_results(&layer);
+    for item in items() {
+        assert_eq!(cache.get(&item).await.unwrap().layer, Layer::Loader);
+    }
+    sleep(Duration::from_millis(100)).await;
+    let kept = layer.kept.lock().unwrap().clone();
+    assert_eq!(kept.iter().sum::<usize>(), 300, "{kept:?}");
+    assert!(kept.len() <= 4, "300 results, 128 at a time: {kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_cannot_be_read_hold_nobody_up_for_longer_than_themselves() {
+    let layer = Arc::new(Empty { hangs: true, ..Empty::default() });
+    let cache = with_results(&layer);
+    let begun = Instant::now();
+    let callers = (0..20).map(|n| {
+        let cache = cache.clone();
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(10 * n)).await;
+            (cache.get(&item(&n.to_string())).await.unwrap().layer, begun.elapsed())
+        })
+    });
+    for answer in join_all(callers).await {
+        let (layer, after) = answer.unwrap();
+        assert_eq!(layer, Layer::Loader);
+        assert!(after < Duration::from_millis(3500), "{after:?}");
+    }
+    assert!(layer.asked.load(SeqCst) > 1, "those who came later did not wait for the first ones");
 }

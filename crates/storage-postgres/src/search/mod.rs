@@ -1,5 +1,5 @@
-//! Search: one statement finds, ranks and reads the page. When it finds hardly anything, words that are alike are looked
-//! for, and it is asked again with them.
+//! Search: one statement finds, ranks and reads the page. A single word is looked for in descriptions when few names have
+//! it; when hardly anything is found, words that are alike are looked for, and it is asked again with them.
 
 mod statement;
 mod typos;
@@ -9,7 +9,7 @@ use cartwright_storage::{Found, KeptFacets, MAX_FOUND, ReadFrom, StorageError};
 use diesel::{QueryResult, result::Error};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use self::statement::{Row, Search, Wanted};
+use self::statement::{ENOUGH, Row, Search, Wanted};
 use crate::{read, replicas::read_from, sql::AlikeWords, store::PostgresStore};
 
 /// With fewer matches than this, words that are alike are looked for, too.
@@ -21,14 +21,19 @@ impl PostgresStore {
         if query.text.as_ref().is_some_and(|text| text.words().is_empty()) {
             return Ok(Found::default());
         }
-        let _turn = self.searches.acquire().await;
+        let _turn = self.search_turn().await?;
         read_from!(self, from, |pipe| search(pipe, query))
     }
 }
 
 async fn search(pipe: &AsyncPgConnection, query: &SearchQuery) -> QueryResult<Found> {
     let Some(text) = &query.text else { return run(pipe, query, None).await };
-    let exact = run(pipe, query, Some(&Wanted::exactly(text))).await?;
+    let mut wanted = Wanted::exactly(text);
+    let mut exact = run(pipe, query, Some(&wanted)).await?;
+    if !wanted.described && exact.total < ENOUGH.into() {
+        wanted.described = true;
+        exact = run(pipe, query, Some(&wanted)).await?;
+    }
     if exact.total >= FEW {
         return Ok(exact);
     }

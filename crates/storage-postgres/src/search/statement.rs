@@ -7,9 +7,9 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
 
 use crate::sql::{Bind, Built, ProductColumns, ProductRow, product_columns};
 
-/// A single word that so many products have in name or category, whatever the filters, is not looked for in descriptions:
-/// it names a kind of thing, and those are the things of that kind.
-const ENOUGH: u32 = 50;
+/// A single word that so many products have in name or category is not looked for in descriptions: it names a kind of
+/// thing, and those are the things of that kind.
+pub(super) const ENOUGH: u32 = 50;
 /// How many words a beginning is completed to when there are other words. Alone, it is followed through all.
 const COMPLETIONS: u32 = 50;
 
@@ -30,13 +30,17 @@ pub(super) struct Wanted {
     pub(super) open: Option<String>,
     /// The words as they were written, if others may take their place.
     pub(super) written: Option<String>,
+    /// Whether a single one is looked for in descriptions, too.
+    pub(super) described: bool,
 }
 
 impl Wanted {
-    /// Nothing but what was written.
+    /// Nothing but what was written; a single word in names and categories.
     pub(super) fn exactly(text: &SearchText) -> Self {
         let open = text.words().last().filter(|_| text.is_open()).cloned();
-        Self { words: text.words().iter().map(|word| vec![word.clone()]).collect(), open, written: None }
+        let words: Vec<_> = text.words().iter().map(|word| vec![word.clone()]).collect();
+        let described = words.len() > 1;
+        Self { words, open, written: None, described }
     }
 
     /// Other words instead of some. The first one of each is that which was written.
@@ -48,7 +52,7 @@ impl Wanted {
         if let ([any], false) = (&mut *words, found) {
             any.remove(0);
         }
-        Self { words, open: None, written }
+        Self { words, open: None, written, described: true }
     }
 
     /// The only word.
@@ -118,7 +122,7 @@ impl<'a> Search<'a> {
             None => (self.anything(), "false".to_owned(), "ctid"),
             Some(wanted) => match wanted.single() {
                 Some(any) => (
-                    self.single(any.len() > 1, wanted.open.is_some()),
+                    self.single(any.len() > 1, wanted.open.is_some(), wanted.described),
                     format!("(SELECT count(*) > {MAX_FOUND} FROM named)"),
                     "id",
                 ),
@@ -172,7 +176,7 @@ impl<'a> Search<'a> {
 
     /// One word, of which there may be more than one wants to see: names and categories in the order of the index, and
     /// descriptions when few have it there. The closest word first, then names before categories.
-    fn single(&self, any: bool, open: bool) -> String {
+    fn single(&self, any: bool, open: bool, described: bool) -> String {
         let filters = self.filters(&Table {
             begin: "",
             category: "p.category",
@@ -199,7 +203,11 @@ impl<'a> Search<'a> {
         } else {
             "SELECT * FROM named"
         };
+        if !described {
+            return format!("named AS MATERIALIZED ({named}), found AS MATERIALIZED ({once})");
+        }
         let filters = self.filters(&FOUND_BY_WORDS);
+        // Few pass the filters: that is no reason to gather all the descriptions that have a common word.
         format!(
             "named AS MATERIALIZED ({named}), \
              found AS MATERIALIZED ({once} UNION ALL ( \
