@@ -21,7 +21,7 @@ pub(crate) fn classic(request: &HttpRequest) -> bool {
 /// Whose cart: by the path, or where the path names nobody by the header `X-User-ID`.
 pub(crate) fn owner(request: &HttpRequest) -> Result<OwnerId, Problem> {
     if let Some(id) = request.match_info().get("user_id") {
-        return OwnerId::new(id).map_err(|error| Problem::invalid("/path/user_id", "invalid_id", error));
+        return owner_named(id);
     }
     match request.headers().get("x-user-id") {
         None => Err(Problem::Header {
@@ -34,9 +34,18 @@ pub(crate) fn owner(request: &HttpRequest) -> Result<OwnerId, Problem> {
     }
 }
 
+/// The one whom a path names.
+pub(crate) fn owner_named(id: &str) -> Result<OwnerId, Problem> {
+    OwnerId::new(id).map_err(|error| Problem::invalid("/path/user_id", "invalid_id", error))
+}
+
 pub(crate) fn product(request: &HttpRequest) -> Result<ProductId, Problem> {
-    ProductId::new(request.match_info().get("product_id").unwrap_or_default())
-        .map_err(|error| Problem::invalid("/path/product_id", "invalid_id", error))
+    product_named(request.match_info().get("product_id").unwrap_or_default())
+}
+
+/// The one that a path names.
+pub(crate) fn product_named(id: &str) -> Result<ProductId, Problem> {
+    ProductId::new(id).map_err(|error| Problem::invalid("/path/product_id", "invalid_id", error))
 }
 
 /// The last value of a query parameter.

@@ -52,13 +52,13 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(Observer { inner, route: Rc::new(Route::new(self.route)) }))
+        ready(Ok(Observer { inner, watch: Watch::new(self.route) }))
     }
 }
 
 pub(crate) struct Observer<S> {
     inner: S,
-    route: Rc<Route>,
+    watch: Watch,
 }
 
 impl<S, B> Service<ServiceRequest> for Observer<S>
@@ -73,13 +73,42 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        Observed {
+        let begun = self.watch.begin(&request);
+        begun.until(self.inner.call(request))
+    }
+}
+
+/// Watches the requests of one route in one worker.
+#[derive(Clone)]
+pub(crate) struct Watch(Rc<Route>);
+
+/// A request that has just come.
+pub(crate) struct Begun {
+    started: Instant,
+    request_id: HeaderValue,
+    method: &'static str,
+    route: Rc<Route>,
+}
+
+impl Watch {
+    pub(crate) fn new(route: &'static str) -> Self {
+        Self(Rc::new(Route::new(route)))
+    }
+
+    pub(crate) fn begin(&self, request: &ServiceRequest) -> Begun {
+        Begun {
             started: Instant::now(),
             request_id: request_id(request.headers()),
             method: method_name(request.method()),
-            route: Rc::clone(&self.route),
-            inner: self.inner.call(request),
+            route: Rc::clone(&self.0),
         }
+    }
+}
+
+impl Begun {
+    /// Until it is answered by this.
+    pub(crate) fn until<F>(self, inner: F) -> Observed<F> {
+        Observed { inner, begun: self }
     }
 }
 
@@ -88,10 +117,7 @@ pin_project_lite::pin_project! {
     pub(crate) struct Observed<F> {
         #[pin]
         inner: F,
-        started: Instant,
-        request_id: HeaderValue,
-        method: &'static str,
-        route: Rc<Route>,
+        begun: Begun,
     }
 }
 
@@ -105,14 +131,15 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(context))?;
-        let (status, took) = (response.status().as_u16(), this.started.elapsed());
-        this.route.count(this.method, status, took);
-        let id = this.request_id.to_str().unwrap_or_default();
-        let log = Log { id, method: this.method, route: this.route.name, status, took };
+        let Begun { started, request_id, method, route } = this.begun;
+        let (status, took) = (response.status().as_u16(), started.elapsed());
+        route.count(method, status, took);
+        let id = request_id.to_str().unwrap_or_default();
+        let log = Log { id, method, route: route.name, status, took };
         log.write(response.response().error());
         let problem = response.response().error().map(|error| problem_body(error, id));
         let headers = response.headers_mut();
-        headers.insert(REQUEST_ID, this.request_id.clone());
+        headers.insert(REQUEST_ID, request_id.clone());
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         Poll::Ready(Ok(match problem {
             None => response.map_into_left_body(),

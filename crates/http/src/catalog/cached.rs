@@ -6,6 +6,7 @@ use actix_web::{
     web::Data,
 };
 use bytes::Bytes;
+use cartwright_domain::ProductId;
 
 use super::{
     edge::{self, Keep, Served},
@@ -26,7 +27,15 @@ use crate::{
     operation_id = "get_cached_product",
     responses((status = 200, description = "The product", body = wire::Product)))]
 pub(crate) async fn cached(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
-    let id = product(&request)?;
+    cached_by(&request, &state, product(&request)?).await
+}
+
+/// The same, for who knows the id.
+pub(crate) async fn cached_by(
+    request: &HttpRequest,
+    state: &AppState,
+    id: ProductId,
+) -> Result<HttpResponse, Problem> {
     let found = match state.catalog.peek_product(&id) {
         Some(found) => found,
         None => state.catalog.cached_product(&id).await?,
@@ -34,7 +43,7 @@ pub(crate) async fn cached(request: HttpRequest, state: Data<AppState>) -> Resul
     let (Some(product), served) = Served::take(found) else { return Err(Problem::NoProduct) };
     let version = product.summary.version;
     let keep = Keep::Told(&state.settings.edge);
-    let mut response = if not_modified(&request, version) {
+    let mut response = if not_modified(request, version) {
         edge::answer(StatusCode::NOT_MODIFIED, Bytes::new(), &served, &keep)
     } else {
         edge::answer(StatusCode::OK, product.body, &served, &keep)

@@ -1,15 +1,20 @@
 //! The one list of addresses.
 
 use actix_web::{
-    guard,
-    web::{delete, get, head, patch, post, put},
+    HttpRequest, guard,
+    web::{Data, ServiceConfig, delete, get, head, patch, post, put},
 };
 
-use super::{Mounted, at};
+use super::{
+    Mounted, at,
+    hot::{Hot, HotRead},
+};
 use crate::{
-    carts,
+    AppState, carts,
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
-    docs, events, health,
+    docs, events,
+    headers::{owner_named, product_named},
+    health,
 };
 
 const GET: &str = "GET, HEAD";
@@ -28,10 +33,27 @@ pub(super) fn all() -> Vec<Mounted> {
     [hottest(), of_products(), of_carts(), of_catalog(), of_operations()].into_iter().flatten().collect()
 }
 
+const CACHED: &str = "/api/v1/products/{product_id}/cached";
+const CART: &str = "/api/v1/carts/{user_id}";
+
+/// Before all others, and once more, reads that are asked for most.
+pub(super) fn hot(config: &mut ServiceConfig, state: &Data<AppState>) {
+    let (before, after) = ("/api/v1/products/", "/cached");
+    let handler = async |request: &HttpRequest, state: &AppState, id: &str| {
+        cached::cached_by(request, state, product_named(id)?).await
+    };
+    config.service(Hot(HotRead { route: CACHED, before, after, handler }, state.clone()));
+    let (before, after) = ("/api/v1/carts/", "");
+    let handler = async |request: &HttpRequest, state: &AppState, id: &str| {
+        carts::get_cart_of(request, state, owner_named(id)?).await
+    };
+    config.service(Hot(HotRead { route: CART, before, after, handler }, state.clone()));
+}
+
 fn hottest() -> Vec<Mounted> {
     vec![
-        at("/api/v1/products/{product_id}/cached", GET, read!(cached::cached)),
-        at("/api/v1/carts/{user_id}", "GET, HEAD, DELETE", |resource| {
+        at(CACHED, GET, read!(cached::cached)),
+        at(CART, "GET, HEAD, DELETE", |resource| {
             resource
                 .route(get().to(carts::get_cart))
                 .route(delete().to(carts::clear))

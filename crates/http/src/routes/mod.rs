@@ -1,6 +1,7 @@
 //! Which address is answered by what.
 
 mod all;
+mod hot;
 
 use std::sync::Arc;
 
@@ -65,7 +66,11 @@ pub(crate) fn addresses() -> Vec<(&'static str, &'static str)> {
 
 pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
     let origins: Arc<[String]> = state.settings.cors_origins.clone().into();
-    config.app_data(web::Data::new(state));
+    let state = web::Data::new(state);
+    if origins.is_empty() {
+        all::hot(config, &state);
+    }
+    config.app_data(state);
     for mounted in all() {
         mounted.mount(config, &origins);
     }

@@ -97,3 +97,48 @@ async fn rules_of_carts_are_refused_with_their_own_codes() {
     shop.json(Method::PUT, absent, r#"{"quantity":2}"#).await.problem(404, "line_not_found");
     shop.send(request(Method::DELETE, absent)).await.problem(404, "line_not_found");
 }
+
+/// What an address is answered, without what differs from request to request.
+async fn answered(shop: &Shop, uri: &str, etag: Option<&str>) -> (u16, String, Vec<(String, String)>) {
+    let mut request = request(Method::GET, uri).insert_header(("x-request-id", "r1"));
+    if let Some(etag) = etag {
+        request = request.insert_header(("if-none-match", etag));
+    }
+    let answer = shop.send(request).await;
+    let mut headers: Vec<_> = (answer.headers.iter())
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    headers.sort();
+    (answer.status.as_u16(), answer.body, headers)
+}
+
+/// An escaped letter is enough for an address not to be taken for one of the hottest.
+#[actix_web::test]
+async fn the_hottest_reads_are_answered_like_all_others() {
+    let shop = Shop::open();
+    shop.add("ana", "sku-1", 2).await;
+    let long = "a".repeat(300);
+    for (hot, escaped) in [
+        ("/api/v1/carts/ana".to_owned(), "/api/v1/carts/%61na".to_owned()),
+        ("/api/v1/carts/ana?a=b".to_owned(), "/api/v1/carts/%61na?a=b".to_owned()),
+        ("/api/v1/carts/nobody".to_owned(), "/api/v1/carts/%6eobody".to_owned()),
+        ("/api/v1/carts/cached".to_owned(), "/api/v1/carts/%63ached".to_owned()),
+        (format!("/api/v1/carts/a{long}"), format!("/api/v1/carts/%61{long}")),
+        ("/api/v1/products/sku-1/cached".to_owned(), "/api/v1/products/%73ku-1/cached".to_owned()),
+        ("/api/v1/products/none/cached".to_owned(), "/api/v1/products/%6eone/cached".to_owned()),
+        ("/api/v1/products/cached/cached".to_owned(), "/api/v1/products/%63ached/cached".to_owned()),
+        (format!("/api/v1/products/a{long}/cached"), format!("/api/v1/products/%61{long}/cached")),
+    ] {
+        for etag in [None, Some("\"1\""), Some("*")] {
+            answered(&shop, &hot, etag).await; // from now on it is cached
+            assert_eq!(
+                answered(&shop, &hot, etag).await,
+                answered(&shop, &escaped, etag).await,
+                "{hot} {etag:?}"
+            );
+        }
+    }
+    for other in ["/api/v1/carts/", "/api/v1/products//cached", "/api/v1/carts/a/b", "/api/v1/cartsana"] {
+        assert_eq!(shop.get(other).await.status, 404, "{other}");
+    }
+}
