@@ -166,12 +166,13 @@ impl<K: CacheKey> Inner<K> {
         }
         drop(flights);
         // In tasks of their own: whoever asked may go away, others have joined.
+        if jobs.is_empty() {
+            return landings;
+        }
         if !self.shared || self.node.inner.shared().is_none() {
             self.ask_truth(jobs);
-        } else if !jobs.is_empty() {
-            if let Some(lane) = self.reads.board(jobs) {
-                tokio::spawn(Arc::clone(self).read_together(lane));
-            }
+        } else if let Some(lane) = self.reads.board(jobs) {
+            tokio::spawn(Arc::clone(self).read_together(lane));
         }
         landings
     }
