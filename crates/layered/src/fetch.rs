@@ -23,7 +23,7 @@ use crate::{
 /// The shortest time for which something can be kept.
 const BLINK: Duration = Duration::from_millis(1);
 
-/// For how long is gathered what nobody waits for, to be written together.
+/// For how long is gathered what nobody waits for, to be written together. What was loaded under a lease is waited for.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// Loads under way, or answered a moment ago.
@@ -385,16 +385,14 @@ impl<K: CacheKey> Inner<K> {
         let inner = Arc::clone(self);
         tokio::spawn(async move {
             let mut drive = inner.fills.drive();
-            if !inner.leases {
-                tokio::time::sleep(GATHER).await;
-            }
-            while let Some(puts) = drive.next() {
-                let Some((shared, namespace)) = inner.node.inner.shared() else { continue };
-                // Failures are logged by the breaker, and cost a load later.
-                let _ = shared.breaker.call(shared.layer.put(&namespace, &puts)).await;
+            loop {
                 if !inner.leases {
                     tokio::time::sleep(GATHER).await;
                 }
+                let Some(puts) = drive.next() else { return };
+                let Some((shared, namespace)) = inner.node.inner.shared() else { continue };
+                // Failures are logged by the breaker, and cost a load later.
+                let _ = shared.breaker.call(shared.layer.put(&namespace, &puts)).await;
             }
         });
     }
@@ -407,12 +405,12 @@ impl<K: CacheKey> Inner<K> {
         let inner = Arc::clone(self);
         tokio::spawn(async move {
             let mut drive = inner.keeps.drive();
-            tokio::time::sleep(GATHER).await;
-            while let Some(results) = drive.next() {
+            loop {
+                tokio::time::sleep(GATHER).await;
+                let Some(results) = drive.next() else { return };
                 let Some(layer) = &inner.node.inner.results else { continue };
                 // As above.
                 let _ = layer.breaker.call(layer.layer.keep(&results)).await;
-                tokio::time::sleep(GATHER).await;
             }
         });
     }

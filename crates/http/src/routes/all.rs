@@ -5,10 +5,7 @@ use actix_web::{
     web::{Data, ServiceConfig, delete, get, head, patch, post, put},
 };
 
-use super::{
-    Mounted, at,
-    hot::{Hot, HotRead},
-};
+use super::{Mounted, at, hot::Hot};
 use crate::{
     AppState, carts,
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
@@ -36,18 +33,18 @@ pub(super) fn all() -> Vec<Mounted> {
 const CACHED: &str = "/api/v1/products/{product_id}/cached";
 const CART: &str = "/api/v1/carts/{user_id}";
 
-/// Before all others, and once more, reads that are asked for most.
+/// Those that are asked for most, in front of all others, where they are mounted as well.
 pub(super) fn hot(config: &mut ServiceConfig, state: &Data<AppState>) {
     let (before, after) = ("/api/v1/products/", "/cached");
     let handler = async |request: &HttpRequest, state: &AppState, id: &str| {
         cached::cached_by(request, state, product_named(id)?).await
     };
-    config.service(Hot(HotRead { route: CACHED, before, after, handler }, state.clone()));
+    config.service(Hot { route: CACHED, before, after, handler, state: state.clone() });
     let (before, after) = ("/api/v1/carts/", "");
     let handler = async |request: &HttpRequest, state: &AppState, id: &str| {
         carts::get_cart_of(request, state, owner_named(id)?).await
     };
-    config.service(Hot(HotRead { route: CART, before, after, handler }, state.clone()));
+    config.service(Hot { route: CART, before, after, handler, state: state.clone() });
 }
 
 fn hottest() -> Vec<Mounted> {
