@@ -11,20 +11,18 @@ use futures_util::{FutureExt, future::Shared};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    Answer, CacheKey, Expect, Head, Kept, Layer, LoadError, Put,
+    Answer, CacheKey, Expect, Head, Kept, Layer, LoadError,
     breaker::BRIEF,
     cache::{Inner, Landed},
     entry::{Entry, What},
     key::name,
     memory::Resident,
     trust::Stamp,
+    write::Place,
 };
 
 /// The shortest time for which something can be kept.
 const BLINK: Duration = Duration::from_millis(1);
-
-/// For how long is gathered what nobody waits for, to be written together. What was loaded under a lease is waited for.
-const GATHER: Duration = Duration::from_millis(10);
 
 /// Loads under way, or answered a moment ago.
 pub(crate) type Flights<K> = HashMap<K, Flight<<K as CacheKey>::Value>>;
@@ -69,20 +67,6 @@ pub(crate) struct Job<K: CacheKey> {
     pub(crate) fill: Option<Expect>,
     /// Those who wait, until they have been answered.
     waiting: Option<oneshot::Sender<Landed<K::Value>>>,
-}
-
-/// Where in the shared layer a value belongs.
-pub(crate) struct Place {
-    key: String,
-    expect: Expect,
-    ttl: Duration,
-}
-
-impl Place {
-    fn put(self, value: Bytes) -> Put {
-        let Self { key, expect, ttl } = self;
-        Put { key, expect, value, ttl }
-    }
 }
 
 /// Why a key is fetched.
@@ -375,44 +359,6 @@ impl<K: CacheKey> Inner<K> {
     /// Somebody else is renewing it: what is known will do.
     pub(crate) fn leave(&self, job: Job<K>) {
         self.fail(job, &LoadError::GivenUp);
-    }
-
-    /// Puts these into the shared layer, soon.
-    fn fill(self: &Arc<Self>, puts: Vec<Put>) {
-        if puts.is_empty() || self.node.inner.shared().is_none() || !self.fills.board(puts) {
-            return;
-        }
-        let inner = Arc::clone(self);
-        tokio::spawn(async move {
-            let mut drive = inner.fills.drive();
-            loop {
-                if !inner.leases {
-                    tokio::time::sleep(GATHER).await;
-                }
-                let Some(puts) = drive.next() else { return };
-                let Some((shared, namespace)) = inner.node.inner.shared() else { continue };
-                // Failures are logged by the breaker, and cost a load later.
-                let _ = shared.breaker.call(shared.layer.put(&namespace, &puts)).await;
-            }
-        });
-    }
-
-    /// Puts these into the third layer, soon.
-    fn keep_results(self: &Arc<Self>, results: Vec<Kept>) {
-        if results.is_empty() || !self.keeps.board(results) {
-            return;
-        }
-        let inner = Arc::clone(self);
-        tokio::spawn(async move {
-            let mut drive = inner.keeps.drive();
-            loop {
-                tokio::time::sleep(GATHER).await;
-                let Some(results) = drive.next() else { return };
-                let Some(layer) = &inner.node.inner.results else { continue };
-                // As above.
-                let _ = layer.breaker.call(layer.layer.keep(&results)).await;
-            }
-        });
     }
 
     fn flights(&self) -> MutexGuard<'_, Flights<K>> {

@@ -1,8 +1,11 @@
 //! What waits together goes together: one round trip for many.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 /// In one round trip at most.
@@ -63,6 +66,14 @@ impl<T> Drive<'_, T> {
         let rest = state.waiting.len().min(TOGETHER);
         let rest = state.waiting.split_off(rest);
         Some(std::mem::replace(&mut state.waiting, rest))
+    }
+
+    /// The same, with what comes within this time.
+    pub(crate) async fn next_after(&mut self, pause: Duration) -> Option<Vec<T>> {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        self.next()
     }
 }
 

@@ -91,6 +91,7 @@ mod results;
 mod shared;
 mod tagged;
 mod trust;
+mod write;
 
 pub use builder::CacheBuilder;
 pub use bus::{Audience, Bus, BusError, Heard, Listener, MemoryBus, Silence};

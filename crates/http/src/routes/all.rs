@@ -35,16 +35,14 @@ const CART: &str = "/api/v1/carts/{user_id}";
 
 /// Those that are asked for most, in front of all others, where they are mounted as well.
 pub(super) fn hot(config: &mut ServiceConfig, state: &Data<AppState>) {
-    let (before, after) = ("/api/v1/products/", "/cached");
     let handler = async |request: &HttpRequest, state: &AppState, id: &str| {
         cached::cached_by(request, state, product_named(id)?).await
     };
-    config.service(Hot { route: CACHED, before, after, handler, state: state.clone() });
-    let (before, after) = ("/api/v1/carts/", "");
+    config.service(Hot { route: CACHED, handler, state: state.clone() });
     let handler = async |request: &HttpRequest, state: &AppState, id: &str| {
         carts::get_cart_of(request, state, owner_named(id)?).await
     };
-    config.service(Hot { route: CART, before, after, handler, state: state.clone() });
+    config.service(Hot { route: CART, handler, state: state.clone() });
 }
 
 fn hottest() -> Vec<Mounted> {

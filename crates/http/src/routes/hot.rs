@@ -17,12 +17,8 @@ use crate::{AppState, observe::Watch, problem::Problem};
 
 /// A read of something that is named by one id in the address.
 pub(super) struct Hot<H> {
-    /// As the ordinary one is called.
+    /// As the ordinary one is mounted, with the id in braces.
     pub(super) route: &'static str,
-    /// What stands before the id.
-    pub(super) before: &'static str,
-    /// What stands behind it.
-    pub(super) after: &'static str,
     pub(super) handler: H,
     pub(super) state: Data<AppState>,
 }
@@ -45,7 +41,9 @@ where
     H: AsyncFn(&HttpRequest, &AppState, &str) -> Result<HttpResponse, Problem> + Copy + 'static,
 {
     fn register(self, config: &mut AppService) {
-        let Self { route, before, after, handler, state } = self;
+        let Self { route, handler, state } = self;
+        let (before, rest) = route.split_once('{').unwrap_or((route, ""));
+        let after = rest.split_once('}').map_or("", |(_, after)| after);
         let is_hot = move |context: &GuardContext<'_>| {
             let head = context.head();
             head.method == Method::GET && id(head.uri.path(), before, after).is_some()
