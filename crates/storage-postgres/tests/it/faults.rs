@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartwright_domain::{Clock, NewProduct, SystemClock};
+use cartwright_domain::{Clock, NewProduct, SearchQuery, SystemClock};
 use cartwright_storage::{
-    CartStore, CatalogStore, Created, GateStore, ListingStore, Outcome, PositionStore, StorageError,
+    CartStore, CatalogStore, Created, GateStore, GenerationStore, ListingStore, Outcome, PositionStore,
+    ReadFrom, StorageError,
 };
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_tests::{BlockingFence, add, claim, details, owner};
@@ -278,4 +279,28 @@ async fn callers_in_a_tight_loop_leave_their_turn_to_those_who_wait() {
         futures_util::future::join_all(callers).await.into_iter().map(Result::unwrap).collect();
     let (least, most) = (asked.iter().min().unwrap(), asked.iter().max().unwrap());
     assert!(least * 10 > *most, "everybody has as many turns: {asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn searches_leave_connections_to_others() {
+    let url = fresh_url().await;
+    let store =
+        PostgresStore::connect(PostgresOptions { pool_size: 4, ..PostgresOptions::new(&url) }).await.unwrap();
+    let mut server = direct(&url).await;
+    let lock = server.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE products IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let searches: Vec<_> = (0..10)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.search(&SearchQuery::default(), ReadFrom::Primary).await })
+        })
+        .collect();
+    let watcher = direct(&url).await;
+    eventually(SOON, || async { backends(&watcher, "wait_event_type = 'Lock'").await == 2 }).await;
+    store.generations(&["t"]).await.unwrap();
+    assert_eq!(backends(&watcher, "wait_event_type = 'Lock'").await, 2, "half of the four connections");
+    lock.rollback().await.unwrap();
+    for search in searches {
+        search.await.unwrap().unwrap();
+    }
 }
