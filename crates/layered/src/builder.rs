@@ -76,7 +76,7 @@ impl<K: CacheKey> CacheBuilder<K> {
         self
     }
 
-    /// Keeps results in the third layer. The keys must never be invalidated; see [`ResultLayer`](crate::ResultLayer).
+    /// Keeps results that are asked for again in the third layer. The keys must never be invalidated; see [`ResultLayer`](crate::ResultLayer).
     pub fn results(mut self) -> Self {
         self.results = true;
         self

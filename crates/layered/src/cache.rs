@@ -18,6 +18,7 @@ use crate::{
     hot::{self, Hot},
     lanes::{Lane, Lanes},
     memory::{HotKeys, Memory, Resident},
+    results::Admission,
 };
 
 /// Which layer answered.
@@ -87,7 +88,8 @@ pub(crate) struct Inner<K: CacheKey> {
     pub(crate) memory: Option<Memory<K>>,
     pub(crate) shared: bool,
     pub(crate) leases: bool,
-    pub(crate) results: bool,
+    /// Which results go to the third layer. `None`: this kind is not kept there.
+    pub(crate) results: Option<Admission>,
     pub(crate) loader: Arc<dyn Loader<K>>,
     pub(crate) loads: Breaker,
     pub(crate) flights: Mutex<Flights<K>>,
@@ -123,7 +125,7 @@ impl<K: CacheKey> Inner<K> {
             memory,
             shared: builder.shared && builder.node.inner.shared.is_some(),
             leases: builder.leases,
-            results: builder.results && builder.node.inner.results.is_some(),
+            results: (builder.results && builder.node.inner.results.is_some()).then(Admission::new),
             node: builder.node,
             loader,
             loads: Breaker::new(K::KIND),

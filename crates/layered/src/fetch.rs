@@ -166,7 +166,7 @@ impl<K: CacheKey> Inner<K> {
         if jobs.is_empty() {
             return;
         }
-        if !self.results {
+        if self.results.is_none() {
             self.load_apart(jobs);
         } else if let Some(lane) = self.asks.board(jobs) {
             tokio::spawn(Arc::clone(self).ask_together(lane));
@@ -243,14 +243,14 @@ impl<K: CacheKey> Inner<K> {
                     if job.renews() {
                         self.counters.refreshes.one();
                     }
-                    let keep = (self.results && entry.value.is_some()).then(|| job.name.clone());
+                    let keep = self.worth_keeping(&job.name, &entry, true).map(|ttl| (job.name.clone(), ttl));
                     let place = self.land(job, &entry, Layer::Loader, false);
                     if keep.is_none() && place.is_none() {
                         continue;
                     }
                     let value = entry.encode();
                     fills.extend(place.map(|place| place.put(value.clone())));
-                    results.extend(keep.map(|key| Kept { key, value, ttl: self.policy.kept(fresh) }));
+                    results.extend(keep.map(|(key, ttl)| Kept { key, value, ttl }));
                 }
                 self.fill(fills);
                 self.keep_results(results);

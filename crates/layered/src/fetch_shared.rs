@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    CacheKey, Expect, Head, Layer, Put, SharedLayer, Was,
+    CacheKey, Expect, Head, Kept, Layer, Put, SharedLayer, Was,
     cache::Inner,
     entry::What,
     fetch::{Found, Job, fresh, millis},
@@ -52,7 +52,7 @@ impl<K: CacheKey> Inner<K> {
             let unanswered: Vec<_> = match self.read(shared, &namespace, &jobs, latest).await {
                 None => jobs.into_iter().map(Next::Load).collect(),
                 Some(found) => (jobs.into_iter().zip(found))
-                    .filter_map(|(job, found)| self.next(job, Found::read(found.as_ref())))
+                    .filter_map(|(job, found)| self.next(job, found.as_ref()))
                     .collect(),
             };
             if !unanswered.is_empty() {
@@ -81,7 +81,7 @@ impl<K: CacheKey> Inner<K> {
                         self.leave(job);
                         continue;
                     }
-                    match self.next(job, Found::read(was.before.as_ref())) {
+                    match self.next(job, was.before.as_ref()) {
                         None => {}
                         Some(Next::Claim(job, _) | Next::Wait(job)) => wait.push(job),
                         Some(Next::Load(job)) => load.push(job),
@@ -127,7 +127,7 @@ impl<K: CacheKey> Inner<K> {
     }
 
     /// `None`: it is answered, or nobody else's business.
-    fn next(&self, mut job: Job<K>, found: Found<K::Value>) -> Option<Next<K>> {
+    fn next(self: &Arc<Self>, mut job: Job<K>, found: Option<&Bytes>) -> Option<Next<K>> {
         let lease = self.policy.load_timeout + MARGIN;
         let claimed = |mut job: Job<K>, expect| {
             if !self.leases {
@@ -137,7 +137,7 @@ impl<K: CacheKey> Inner<K> {
             let (job, put) = claim(job, expect, lease);
             Some(Next::Claim(job, put))
         };
-        match found {
+        match Found::<K::Value>::read(found) {
             Found::Nothing => claimed(job, Expect::Absent),
             Found::Changed(head) => {
                 self.learn(head);
@@ -153,6 +153,10 @@ impl<K: CacheKey> Inner<K> {
                 let now = self.node.inner.millis(Instant::now());
                 let news = !job.renews() || job.known().is_none_or(|known| known < entry.made);
                 if news && fresh(&entry, now) {
+                    if let Some((ttl, value)) = self.worth_keeping(&job.name, &entry, false).zip(found) {
+                        let (key, value) = (job.name.clone(), value.clone());
+                        self.keep_results(vec![Kept { key, value, ttl }]);
+                    }
                     self.land(job, &entry, Layer::Shared, false);
                     return None;
                 }

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
-use crate::{CacheKey, Expect, Kept, Put, cache::Inner};
+use crate::{CacheKey, Expect, Kept, Put, cache::Inner, entry::Entry};
 
 /// For how long is gathered what nobody waits for. What was loaded under a lease is waited for.
 const GATHER: Duration = Duration::from_millis(10);
@@ -39,6 +40,14 @@ impl<K: CacheKey> Inner<K> {
                 let _ = shared.breaker.call(shared.layer.put(&namespace, &puts)).await;
             }
         });
+    }
+
+    /// For how long a result is to be kept in the third layer, if at all. `loaded`: it is no shared layer's.
+    pub(crate) fn worth_keeping(&self, key: &str, entry: &Entry<K::Value>, loaded: bool) -> Option<Duration> {
+        let admission = self.results.as_ref().filter(|_| entry.value.is_some())?;
+        let age = self.node.inner.millis(Instant::now()).saturating_sub(entry.made);
+        let ttl = self.policy.kept(entry.fresh).saturating_sub(Duration::from_millis(age));
+        admission.admits(key, ttl, loaded).then_some(ttl)
     }
 
     /// Puts these into the third layer, soon.

@@ -152,9 +152,10 @@ async fn without_leases_a_load_is_put_there_once_and_found_by_others() {
     }
 }
 
-/// A third layer that is empty, and notes what it is asked.
+/// A third layer that notes what it is asked.
 #[derive(Debug, Default)]
-struct Empty {
+struct Results {
+    layer: MemoryShared,
     hangs: bool,
     asked: AtomicUsize,
     kept: AtomicUsize,
@@ -162,43 +163,72 @@ struct Empty {
 }
 
 #[async_trait]
-impl ResultLayer for Empty {
+impl ResultLayer for Results {
     async fn get(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, ResultError> {
         self.asked.fetch_add(1, SeqCst);
         if self.hangs {
             pending::<()>().await;
         }
-        Ok(vec![None; keys.len()])
+        self.layer.get(keys).await
     }
 
     async fn keep(&self, results: &[Kept]) -> Result<(), ResultError> {
         self.kept.fetch_add(results.len(), SeqCst);
         self.writes.fetch_add(1, SeqCst);
-        Ok(())
+        self.layer.keep(results).await
     }
 }
 
-fn with_results(layer: &Arc<Empty>) -> Layered<Item> {
+fn with_results(layer: &Arc<Results>) -> Layered<Item> {
     let node = Node::builder().results(Arc::clone(layer) as _).start();
     node.cache::<Item>().results().over(load)
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_waits_for_is_written_together() {
-    let layer = Arc::new(Empty::default());
+    let layer = Arc::new(Results::default());
     let cache = with_results(&layer);
-    for item in items() {
-        assert_eq!(cache.get(&item).await.unwrap().layer, Layer::Loader);
+    for (times, from) in [(1, Layer::Loader), (2, Layer::Loader), (3, Layer::Results)] {
+        for item in items() {
+            assert_eq!(cache.get(&item).await.unwrap().layer, from);
+        }
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(layer.kept.load(SeqCst), if times == 1 { 0 } else { 300 }, "asked for {times} times");
     }
-    sleep(Duration::from_millis(100)).await;
-    assert_eq!(layer.kept.load(SeqCst), 300);
     let writes = layer.writes.load(SeqCst);
     assert!(writes <= 4, "300 results, 128 at a time: {writes} writes");
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_result_that_others_share_is_kept_once_it_is_asked_for_again() {
+    let layer = Arc::new(Results::default());
+    let node = || {
+        let node = Node::builder().shared(Arc::new(MemoryShared::default())).bus(Arc::new(Silence));
+        node.results(Arc::clone(&layer) as _).start().cache::<Item>().results().over(load)
+    };
+    let cache = node();
+    let ask = async |cache: &Layered<Item>, item: &Item| {
+        let answer = cache.get(item).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        answer.layer
+    };
+    let (once, often) = (item("once"), item("often"));
+    assert_eq!(ask(&cache, &once).await, Layer::Loader);
+    assert_eq!(ask(&cache, &often).await, Layer::Loader);
+    assert_eq!(layer.kept.load(SeqCst), 0);
+    for _ in 0..3 {
+        assert_eq!(ask(&cache, &often).await, Layer::Shared);
+        assert_eq!(layer.kept.load(SeqCst), 1, "once is enough");
+    }
+    // The shared layer was emptied.
+    let cache = node();
+    assert_eq!(ask(&cache, &often).await, Layer::Results);
+    assert_eq!(ask(&cache, &once).await, Layer::Loader);
+}
+
+#[tokio::test(start_paused = true)]
 async fn results_that_cannot_be_read_hold_nobody_up_for_longer_than_themselves() {
-    let layer = Arc::new(Empty { hangs: true, ..Empty::default() });
+    let layer = Arc::new(Results { hangs: true, ..Results::default() });
     let cache = with_results(&layer);
     let begun = Instant::now();
     let callers = (0..20).map(|n| {
