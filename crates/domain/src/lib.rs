@@ -1,4 +1,4 @@
-//! Values and rules of the shop: ids, money, carts, products, the clock.
+//! Values and rules of the shop: ids, money, carts, products, orders, the clock.
 //!
 //! Pure: no I/O, no async, no clock of its own. Every decision about a cart is
 //! [`Cart::apply`], a function of values, so that it is tested without a database.
@@ -12,6 +12,7 @@ mod gate;
 mod ids;
 mod merge;
 mod money;
+mod order;
 mod quantity;
 
 pub use cart::{Cart, Line, MAX_LINES};
@@ -27,4 +28,8 @@ pub use gate::{Gate, GateState, OpenGate, ReadSet};
 pub use ids::{IdError, OwnerId, ProductId};
 pub use merge::{MergeReport, MergedLine, merge};
 pub use money::{Currency, Money, MoneyError};
+pub use order::{
+    Order, OrderCursor, OrderCursorError, OrderError, OrderId, OrderIdError, OrderLine, OrderPaging,
+    OrderQuery, OrderStatus, PriceDifference, Purchase, Shortage, Transition, UnknownStatus,
+};
 pub use quantity::{Quantity, QuantityError};

@@ -189,7 +189,7 @@ async fn carry_out(
         return Ok(decided);
     }
     let changing = decided.changing();
-    let write = Write::new(&decided, requests, now)?;
+    let write = Write::new(&decided.changed, claims::keep(decided.kept_answers(requests), now)?)?;
     let raise = async { if changing.is_empty() { Ok(()) } else { fence.raise(&gate, &changing).await } };
     // Both are waited for: a fence that is half up is not left to itself. The writes are polled first, so that the
     // server works on them meanwhile.
@@ -255,12 +255,12 @@ fn values(names: &Names<'_>, read: UnderLocks, now: DateTime<Utc>) -> Result<(Ga
     Ok((read::gate(read.gate)?, Loaded { carts, listings, keys }))
 }
 
-fn distinct<'a, T: Eq + std::hash::Hash>(items: impl IntoIterator<Item = &'a T>) -> Vec<&'a T> {
+pub(crate) fn distinct<'a, T: Eq + std::hash::Hash>(items: impl IntoIterator<Item = &'a T>) -> Vec<&'a T> {
     let mut seen = HashSet::new();
     items.into_iter().filter(|item| seen.insert(*item)).collect()
 }
 
-fn load_carts<'a>(known: &Known<'a>) -> LoadCarts<'a> {
+pub(crate) fn load_carts<'a>(known: &Known<'a>) -> LoadCarts<'a> {
     let owners = known.owners.iter().map(|owner| owner.as_str()).collect();
     LoadCarts { owners, versions: known.versions.clone(), updated: known.updated.clone() }
 }

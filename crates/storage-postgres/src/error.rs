@@ -45,6 +45,17 @@ pub(crate) fn statement_failed(error: Error, usable: bool) -> StorageError {
     }
 }
 
+/// Whether the server ended a transaction because of another one: a deadlock, or what could not be put in an order.
+pub(crate) fn collided(error: &Error) -> bool {
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+        Error::DatabaseError(DatabaseErrorKind::Unknown, information) => {
+            information.message().contains("deadlock detected")
+        }
+        _ => false,
+    }
+}
+
 fn is_transient(error: &Error) -> bool {
     match error {
         Error::DatabaseError(

@@ -22,6 +22,7 @@ mod lists;
 mod lock_keys;
 mod migrations;
 mod options;
+mod orders;
 mod products;
 mod read;
 mod recent;

@@ -10,7 +10,11 @@ use diesel_async::{
 
 use cartwright_storage::StorageError;
 
-use crate::{connection::Pooled, error::statement_failed, sql::Commit};
+use crate::{
+    connection::Pooled,
+    error::{collided, statement_failed},
+    sql::Commit,
+};
 
 type Manager = AnsiTransactionManager;
 
@@ -92,6 +96,13 @@ pub(crate) enum Failure {
     Statement(Error),
     /// Anything else.
     Store(StorageError),
+}
+
+impl Failure {
+    /// Whether two transactions were in each other's way, and one of them had to go.
+    pub(crate) fn is_collision(&self) -> bool {
+        matches!(self, Self::Statement(error) if collided(error))
+    }
 }
 
 impl From<Error> for Failure {

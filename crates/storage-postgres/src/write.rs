@@ -1,12 +1,10 @@
 //! From decisions to rows.
 
-use cartwright_storage::{CartRequest, Decided, KeptLines, StorageError, only_quantities};
-use chrono::{DateTime, Utc};
+use cartwright_storage::{CartChange, KeptLines, StorageError, only_quantities};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 
 use crate::{
-    claims,
     sql::{InsertCarts, KeepAnswers, UpdateCarts},
     transaction::Failure,
 };
@@ -19,13 +17,9 @@ pub(crate) struct Write<'a> {
 }
 
 impl<'a> Write<'a> {
-    pub(crate) fn new(
-        decided: &'a Decided,
-        requests: &'a [CartRequest],
-        now: DateTime<Utc>,
-    ) -> Result<Self, StorageError> {
-        let mut write = Self::empty(claims::keep(decided.kept_answers(requests), now)?);
-        for change in &decided.changed {
+    pub(crate) fn new(changed: &'a [CartChange], keep: KeepAnswers<'a>) -> Result<Self, StorageError> {
+        let mut write = Self::empty(keep);
+        for change in changed {
             write.cart(change)?;
         }
         Ok(write)
@@ -53,7 +47,7 @@ impl<'a> Write<'a> {
         }
     }
 
-    fn cart(&mut self, change: &'a cartwright_storage::CartChange) -> Result<(), StorageError> {
+    fn cart(&mut self, change: &'a CartChange) -> Result<(), StorageError> {
         let (before, after) = (&change.before, &change.after);
         let owner = after.owner().as_str();
         let (Some(created), Some(updated)) = (after.created_at(), after.updated_at()) else {

@@ -24,12 +24,9 @@ struct Changing {
     owners: Vec<OwnerId>,
 }
 
-/// A batch on its way through a blocking thread. It owns all it needs, the locks of its carts too: when the caller
-/// goes away, it still ends its transaction before anybody else gets its carts.
-struct Batch {
-    requests: Vec<CartRequest>,
-    policy: BatchPolicy,
-    now: DateTime<Utc>,
+/// A batch's way to its fence, from a blocking thread. It holds the locks of its carts, too: when the caller goes away, the
+/// batch still ends its transaction before anybody else gets its carts.
+pub(crate) struct FenceAhead {
     /// Says what is about to change. Dropped without a word when nothing is.
     ask: oneshot::Sender<Changing>,
     /// Says that the fence is up. Closed when it is not, and when the caller has gone away.
@@ -37,28 +34,47 @@ struct Batch {
     _locks: WriteLocks,
 }
 
+impl FenceAhead {
+    /// Has the fence raised, while `write` is done, and waits for it. Without owners there is nothing to fence off.
+    pub(crate) fn around(
+        self,
+        gate: Gate,
+        owners: Vec<OwnerId>,
+        write: impl FnOnce() -> Result<(), StorageError>,
+    ) -> Result<Fenced, StorageError> {
+        let Self { ask, fenced, _locks } = self;
+        if owners.is_empty() {
+            write()?;
+            return Ok(Fenced { _locks });
+        }
+        ask.send(Changing { gate, owners }).map_err(|_unsent| abandoned())?;
+        write()?;
+        fenced.blocking_recv().map_err(|error| broken("a batch without its fence", error))?;
+        Ok(Fenced { _locks })
+    }
+}
+
+/// The right to commit. The locks are given back when this is dropped.
+pub(crate) struct Fenced {
+    _locks: WriteLocks,
+}
+
 impl SqliteStore {
     /// One trip to a blocking thread, which stops at the fence: the fence is raised here, while rows are written there.
-    pub(crate) async fn batch(
+    pub(crate) async fn fenced<R: Send + 'static>(
         &self,
-        requests: &[CartRequest],
-        policy: &BatchPolicy,
+        owners: Vec<OwnerId>,
         fence: &dyn Fence,
-    ) -> Result<Vec<Outcome>, StorageError> {
+        carry_out: impl FnOnce(&mut SqliteConnection, FenceAhead) -> Result<R, StorageError> + Send + 'static,
+    ) -> Result<R, StorageError> {
         let mut writer = self.writer.lock().await;
-        let owners: HashSet<&OwnerId> = requests.iter().flat_map(CartRequest::carts).collect();
-        let locks = self.locks.write(owners.into_iter().cloned().collect()).await;
+        let locks = self.locks.write(owners).await;
         let (ask, asked) = oneshot::channel();
         let (raised, fenced) = oneshot::channel();
-        let batch = Batch {
-            requests: requests.to_vec(),
-            policy: BatchPolicy { clock: Arc::clone(&policy.clock), allow_unlisted: policy.allow_unlisted },
-            now: policy.clock.now(),
-            ask,
-            fenced,
-            _locks: locks,
-        };
-        let running = start(&mut writer, move |connection| batch.carry_out(connection));
+        let ahead = FenceAhead { ask, fenced, _locks: locks };
+        let running = start(&mut writer, move |connection| {
+            if ahead.ask.is_closed() { Err(abandoned()) } else { carry_out(connection, ahead) }
+        });
         if let Ok(Changing { gate, owners }) = asked.await {
             if let Err(refused) = fence.raise(&gate, &owners).await {
                 drop(raised);
@@ -71,37 +87,46 @@ impl SqliteStore {
         }
         running.await
     }
+
+    pub(crate) async fn batch(
+        &self,
+        requests: &[CartRequest],
+        policy: &BatchPolicy,
+        fence: &dyn Fence,
+    ) -> Result<Vec<Outcome>, StorageError> {
+        let owners: HashSet<&OwnerId> = requests.iter().flat_map(CartRequest::carts).collect();
+        let owners = owners.into_iter().cloned().collect();
+        let requests = requests.to_vec();
+        let policy = BatchPolicy { clock: Arc::clone(&policy.clock), allow_unlisted: policy.allow_unlisted };
+        self.fenced(owners, fence, move |connection, ahead| carry_out(connection, ahead, &requests, &policy))
+            .await
+    }
 }
 
-impl Batch {
-    fn carry_out(self, connection: &mut SqliteConnection) -> Result<Vec<Outcome>, StorageError> {
-        if self.ask.is_closed() {
-            return Err(abandoned());
-        }
-        let mut transaction = Transaction::begin(connection)?;
-        let connection = transaction.connection();
-        let gate = gate::read(connection)?;
-        let loaded = load(connection, &self.requests, self.now)?;
-        let decided = decide(&self.requests, loaded, &self.policy, self.now);
-        if decided.is_empty() {
-            // Dropping the transaction ends it.
-            return Ok(decided.outcomes);
-        }
-        let fenced = if decided.changed.is_empty() {
-            None
-        } else {
-            let changing = Changing { gate, owners: decided.changing() };
-            self.ask.send(changing).map_err(|_unsent| abandoned())?;
-            Some(self.fenced)
-        };
-        write::carts(connection, &decided.changed)?;
-        claims::keep(connection, decided.kept_answers(&self.requests), self.now)?;
-        if let Some(fenced) = fenced {
-            fenced.blocking_recv().map_err(|error| broken("a batch without its fence", error))?;
-        }
-        transaction.commit()?;
-        Ok(decided.outcomes)
+fn carry_out(
+    connection: &mut SqliteConnection,
+    ahead: FenceAhead,
+    requests: &[CartRequest],
+    policy: &BatchPolicy,
+) -> Result<Vec<Outcome>, StorageError> {
+    // On the writing connection, so that the times of a cart's changes are in the order of its versions.
+    let now = policy.clock.now();
+    let mut transaction = Transaction::begin(connection)?;
+    let connection = transaction.connection();
+    let gate = gate::read(connection)?;
+    let loaded = load(connection, requests, now)?;
+    let decided = decide(requests, loaded, policy, now);
+    if decided.is_empty() {
+        // Dropping the transaction ends it.
+        return Ok(decided.outcomes);
     }
+    let fenced = ahead.around(gate, decided.changing(), || {
+        write::carts(connection, &decided.changed)?;
+        claims::keep(connection, decided.kept_answers(requests), now)
+    })?;
+    transaction.commit()?;
+    drop(fenced);
+    Ok(decided.outcomes)
 }
 
 /// Nobody gets to see this: it is said to a caller who has gone away.

@@ -3,18 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use cartwright_domain::{
-    Category, Currency, Cursor, ListQuery, Listing, Money, PageSize, Paging, Product, ProductDetails,
-    ProductId, ProductName, ProductSort,
+    Category, Currency, Cursor, ListQuery, Listing, Money, OrderCursor, OrderId, OrderPaging, OrderQuery,
+    OwnerId, PageSize, Paging, Product, ProductDetails, ProductId, ProductName, ProductSort,
 };
 use cartwright_storage::{ListingStore, StorageError};
 use cartwright_storage_tests::{Kit, RecordingFence, add, claimed, merge, owner};
+use chrono::DateTime;
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_types::Text,
 };
 use tempfile::TempDir;
 
 use crate::{
-    SqliteOptions, SqliteStore, carts, claims, error::storage_error, lists, products, results, rows,
+    SqliteOptions, SqliteStore, carts, claims, error::storage_error, lists, orders, products, results, rows,
     statistics,
 };
 
@@ -57,6 +58,8 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
         (statistics::TOP, vec!["SEARCH s USING COVERING INDEX product_sales_by_units (days=?)"]),
         (statistics::RELATED, vec!["SEARCH c USING COVERING INDEX copurchases_by_orders (product_id=?)"]),
         (statistics::EMPTY, vec!["SEARCH product_sales USING COVERING INDEX product_sales_by_units"]),
+        (orders::LOAD_OFFERS, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
+        (orders::LOAD_TAKEN, vec!["SEARCH l USING INDEX sqlite_autoindex_stock_ledger_1 (source=?)"]),
         (carts::FORGET_KEYS, vec!["SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_by_age"]),
     ] {
         let plan = store.write(|connection| plan(connection, sql)).await.unwrap();
@@ -68,6 +71,33 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
         let table = |step: &String| step.starts_with("SCAN") && !none(step);
         assert!(!plan.iter().any(table), "{plan:#?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn orders_are_found_and_listed_by_indexes() {
+    let (store, _folder) = fresh().await;
+    let (owner, cursor) = (Some(OwnerId::new("x").unwrap()), OrderId::new(DateTime::UNIX_EPOCH, [0; 10]));
+    let after = OrderCursor { created_at: DateTime::UNIX_EPOCH, id: cursor };
+    let list = |owner: &Option<OwnerId>, paging| {
+        let query = OrderQuery { owner: owner.clone(), status: None, paging };
+        orders::statement(&query, "").0
+    };
+    let next = OrderPaging::After(Some(after), PageSize::default());
+    for (sql, index) in [
+        (orders::LOAD_ORDERS.to_owned(), "SEARCH o USING INDEX sqlite_autoindex_orders_1 (id=?)"),
+        (
+            orders::LOAD_OF_CARTS.to_owned(),
+            "SEARCH o USING INDEX orders_of_carts (owner=? AND cart_version=?)",
+        ),
+        (list(&None, OrderPaging::default()), "SCAN orders USING INDEX orders_by_age"),
+        (list(&None, next), "SEARCH orders USING INDEX orders_by_age ((created_at,id)<(?,?))"),
+        (list(&owner, next), "SEARCH orders USING INDEX orders_by_owner (owner=? AND (created_at,id)<(?,?))"),
+    ] {
+        let plan = store.write(move |connection| plan(connection, &sql)).await.unwrap();
+        assert!(plan.iter().any(|step| step.contains(index)), "{index}\nis not in {plan:#?}");
+        let lines = "SEARCH order_lines USING PRIMARY KEY (order_number=?)";
+        assert!(plan.iter().any(|step| step.contains(lines)), "{plan:#?}");
     }
 }
 

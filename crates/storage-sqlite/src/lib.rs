@@ -27,6 +27,7 @@ mod listings;
 mod lists;
 mod locks;
 mod migrations;
+mod orders;
 mod products;
 mod readers;
 mod results;

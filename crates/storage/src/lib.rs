@@ -13,6 +13,7 @@ mod gate;
 mod import;
 mod lines;
 mod listings;
+mod orders;
 mod position;
 mod query_cache;
 mod rows;
@@ -30,6 +31,11 @@ pub use gate::GateStore;
 pub use import::{Imported, ImportedProduct, fold_imported};
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
+pub use orders::{
+    DecidedOrders, DecidedSteps, ListedOrders, LoadedForOrders, Moved, OfferedProduct, OrderPolicy,
+    OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep, decide_orders,
+    decide_steps,
+};
 pub use position::{LogPosition, PositionStore, ReadFrom};
 pub use query_cache::{CachedResult, GenerationStore, QueryCacheStore};
 pub use rows::{KeptFacets, KeptProduct, PRICE_STEPS, ProductRow};
@@ -41,10 +47,16 @@ impl<T: CartStore + GateStore + ListingStore + std::fmt::Debug> Store for T {}
 
 /// Everything that a store can do.
 pub trait ShopStore:
-    Store + CatalogStore + PositionStore + QueryCacheStore + GenerationStore + StatisticsStore
+    Store + CatalogStore + OrderStore + PositionStore + QueryCacheStore + GenerationStore + StatisticsStore
 {
 }
-impl<T: Store + CatalogStore + PositionStore + QueryCacheStore + GenerationStore + StatisticsStore> ShopStore
-    for T
+impl<T> ShopStore for T where
+    T: Store
+        + CatalogStore
+        + OrderStore
+        + PositionStore
+        + QueryCacheStore
+        + GenerationStore
+        + StatisticsStore
 {
 }

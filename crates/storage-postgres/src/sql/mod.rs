@@ -13,6 +13,7 @@ mod gate;
 mod keys;
 mod listings;
 mod locks;
+mod orders;
 mod products;
 mod results;
 mod server;
@@ -25,6 +26,11 @@ pub(crate) use gate::{ChangeReplicas, CloseGate, GateRow, OpenGate, ReadGate};
 pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};
 pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKeys};
+pub(crate) use orders::{
+    CountDrift, InsertOrderLines, InsertOrders, LoadOffers, LoadOrders, LoadOrdersOfCarts, LoadTaken,
+    LoadTransitions, LockOffers, LockOrders, MoveStock, OfferRow, OrderColumns, OrderRow, ReturnStock,
+    StepOrders, order_columns, order_lines,
+};
 pub(crate) use products::{
     CleanPending, CountCategories, CreateNumbered, CreateProduct, Details, ImportProducts, LoadProducts,
     LockProduct, ProductColumns, ProductRow, RemoveProduct, UpdateProduct, product_columns, units,

@@ -10,7 +10,10 @@ use tempfile::TempDir;
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = TempDir::new().unwrap();
     let store = SqliteStore::open(&folder.path().join("shop.db"), SqliteOptions::default()).await.unwrap();
-    assert_eq!(store.migrate().await.unwrap(), ["0001_carts", "0002_catalogue", "0003_orders"]);
+    assert_eq!(
+        store.migrate().await.unwrap(),
+        ["0001_carts", "0002_catalogue", "0003_orders", "0005_checkout"]
+    );
     (store, folder)
 }
 

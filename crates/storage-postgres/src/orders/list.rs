@@ -1,0 +1,70 @@
+//! Parts of the list of orders.
+
+use cartwright_domain::{OrderPaging, OrderQuery, OrderStatus, OwnerId};
+use cartwright_storage::{ListedOrders, StorageError};
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use futures_util::join;
+
+use super::read::order;
+use crate::{
+    read::count,
+    sql::{Bind, Built, OrderColumns, OrderRow, order_columns, order_lines},
+    store::PostgresStore,
+};
+
+impl PostgresStore {
+    /// A text for each set of filters, so that each has a plan of its own. One round trip.
+    pub(super) async fn orders_of(&self, query: &OrderQuery) -> Result<ListedOrders, StorageError> {
+        let owner = query.owner.as_ref().map(OwnerId::as_str);
+        let status = query.status.map(OrderStatus::name);
+        let mut filters = vec!["true"];
+        filters.extend(owner.map(|_| "owner = $1::text"));
+        filters.extend(status.map(|_| "status = $2::text"));
+        let counted = filters.join(" AND ");
+        let (limit, offset, after) = match query.paging {
+            OrderPaging::Page(page) => (page.size(), page.offset(), None),
+            OrderPaging::After(after, size) => (size.get() + 1, 0, after),
+        };
+        if after.is_some() {
+            filters.push("(created_at, id) < ($5::timestamptz, $6::text::uuid)");
+        }
+        let sql = format!(
+            concat!(
+                "SELECT ",
+                order_columns!(),
+                " FROM (SELECT * FROM orders WHERE {} ORDER BY created_at DESC, id DESC \
+                 LIMIT $3::bigint OFFSET $4::bigint) o",
+                order_lines!(),
+                "ORDER BY o.created_at DESC, o.id DESC"
+            ),
+            filters.join(" AND ")
+        );
+        let mut binds =
+            vec![Bind::Maybe(owner), Bind::Maybe(status), Bind::Int(limit.into()), Bind::Int(offset.into())];
+        let id = after.map(|after| after.id.to_string());
+        if let (Some(after), Some(id)) = (after, &id) {
+            binds.extend([Bind::Time(after.created_at), Bind::Text(id)]);
+        }
+        let statement = Built::<OrderColumns>::new(sql, binds);
+        let connection = self.connection().await?;
+        let pipe = &*connection;
+        let rows = statement.load::<OrderRow>(&mut { pipe });
+        let failed = |error| crate::error::statement_failed(error, true);
+        match query.paging {
+            OrderPaging::After(_, size) => {
+                let rows = rows.await.map_err(failed)?;
+                let items = rows.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
+                Ok(ListedOrders::after(items, size.get()))
+            }
+            OrderPaging::Page(_) => {
+                let sql = format!("SELECT count(*) FROM orders WHERE {counted}");
+                let total = Built::<BigInt>::new(sql, vec![Bind::Maybe(owner), Bind::Maybe(status)]);
+                let (rows, total) = join!(rows, total.get_result::<i64>(&mut { pipe }));
+                let items = rows.map_err(failed)?.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
+                let total = count(total.map_err(failed)?)?;
+                Ok(ListedOrders { items, total: Some(total), next: None })
+            }
+        }
+    }
+}

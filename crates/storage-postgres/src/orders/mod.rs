@@ -1,0 +1,72 @@
+//! Orders, and the stock that they take and return.
+
+mod list;
+mod place;
+mod read;
+mod step;
+
+use async_trait::async_trait;
+use cartwright_domain::{Order, OrderId, OrderQuery, Transition};
+use cartwright_storage::{
+    Fence, ListedOrders, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StorageError,
+};
+use chrono::{DateTime, Utc};
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    read::count,
+    sql::{CountDrift, LoadOrders, LoadTransitions, OrderRow},
+    store::PostgresStore,
+};
+
+#[async_trait]
+impl OrderStore for PostgresStore {
+    async fn place_orders(
+        &self,
+        requests: &[OrderRequest],
+        policy: &OrderPolicy,
+        fence: &dyn Fence,
+    ) -> Result<Vec<Placed>, StorageError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.in_time(self.place(requests, policy, fence)).await
+    }
+
+    async fn step_orders(
+        &self,
+        steps: &[OrderStep],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Stepped>, StorageError> {
+        if steps.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.in_time(self.step(steps, now)).await
+    }
+
+    async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, StorageError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let statement = LoadOrders { ids: ids.iter().map(|id| id.uuid()).collect() };
+        let rows: Vec<(i64, OrderRow)> =
+            self.run(async |connection| statement.load(connection).await).await?;
+        read::in_places(ids.len(), rows)
+    }
+
+    async fn order_transitions(&self, id: OrderId) -> Result<Vec<Transition>, StorageError> {
+        let statement = LoadTransitions { id: id.uuid() };
+        let rows = self.run(async |connection| statement.load(connection).await).await?;
+        rows.into_iter().map(read::transition).collect()
+    }
+
+    async fn list_orders(&self, query: &OrderQuery) -> Result<ListedOrders, StorageError> {
+        self.in_time(self.orders_of(query)).await
+    }
+
+    async fn stock_drift(&self) -> Result<u64, StorageError> {
+        let counted =
+            self.run(async |connection| CountDrift {}.get_result::<(i64,)>(connection).await).await?;
+        count(counted.0)
+    }
+}

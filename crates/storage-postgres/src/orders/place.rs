@@ -1,0 +1,319 @@
+//! A batch of orders: one transaction, three round trips, whatever their number.
+
+use std::collections::{BTreeSet, HashMap};
+
+use cartwright_domain::{Gate, Order, OwnerId, ProductId, Purchase};
+use cartwright_storage::{
+    DecidedOrders, Fence, IdempotencyClaim, LoadedForOrders, OrderPolicy, OrderRequest, Placed, StockLocking,
+    StorageError, decide_orders,
+};
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::join;
+
+use super::read;
+use crate::{
+    carts::{distinct, load_carts},
+    claims::{self, Claimed},
+    lock_keys,
+    read::{at, bad, carts, gate},
+    recent::Known,
+    sql::{
+        CartRow, GateRow, InsertOrderLines, InsertOrders, LoadOffers, LoadOrdersOfCarts, LockCarts,
+        LockOffers, MoveStock, OfferRow, OrderRow, ReadGate,
+    },
+    store::PostgresStore,
+    transaction::{Failure, Transaction},
+    write::{Write, check},
+};
+
+/// How often all is begun anew when somebody else was quicker, or two transactions waited for each other in a circle.
+const TRIES: usize = 10;
+
+/// What became of a try.
+enum Tried {
+    Decided(DecidedOrders),
+    /// The stock was another one by the time it was taken.
+    Overtaken,
+}
+
+impl PostgresStore {
+    pub(super) async fn place(
+        &self,
+        requests: &[OrderRequest],
+        policy: &OrderPolicy,
+        fence: &dyn Fence,
+    ) -> Result<Vec<Placed>, StorageError> {
+        let mut policy = policy.clone();
+        for tried in 1.. {
+            // Whoever is overtaken again and again gets in line.
+            if tried == TRIES {
+                policy.locking = StockLocking::Locked;
+            }
+            let names = Names::of(requests, self);
+            let transaction = self.transaction().await?;
+            match carry_out(&transaction, &names, requests, &policy, fence).await {
+                Ok(Tried::Decided(decided)) => {
+                    transaction.commit().await?;
+                    self.recent.written(&decided.carts);
+                    return Ok(decided.outcomes);
+                }
+                Ok(Tried::Overtaken) => {
+                    let overtaken = StorageError::unexpected("stock that moved although it was locked");
+                    let error = transaction.roll_back(overtaken.into()).await;
+                    if tried >= TRIES {
+                        return Err(error);
+                    }
+                }
+                Err(failure) => {
+                    let again = tried < TRIES && failure.is_collision();
+                    let error = transaction.roll_back(failure).await;
+                    if !again {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Err(StorageError::unexpected("orders that were never tried"))
+    }
+}
+
+/// What a batch names, each once.
+struct Names<'a> {
+    owners: Known<'a>,
+    /// Of the owners, sorted.
+    locks: Vec<i64>,
+    /// What is bought as far as is known before the carts are read, in the order in which it is locked.
+    products: BTreeSet<ProductId>,
+    claims: Vec<&'a IdempotencyClaim>,
+    /// The position of each claim's request.
+    claimants: Vec<usize>,
+    /// The carts' versions that may have been ordered before.
+    ordered: Vec<(&'a OwnerId, u64)>,
+}
+
+impl<'a> Names<'a> {
+    fn of(requests: &'a [OrderRequest], store: &PostgresStore) -> Self {
+        let owners = distinct(requests.iter().filter_map(OrderRequest::cart));
+        let mut locks: Vec<i64> = owners.iter().map(|owner| lock_keys::cart(owner)).collect();
+        locks.sort_unstable();
+        locks.dedup();
+        let owners = store.recent.of(&owners);
+        let mut products = BTreeSet::new();
+        let mut ordered = Vec::new();
+        for request in requests {
+            match &request.purchase {
+                Purchase::Lines(lines) => products.extend(lines.iter().map(|(product, _)| product.clone())),
+                Purchase::Cart { version } => ordered.push((&request.owner, *version)),
+            }
+        }
+        for cart in owners.remembered().values() {
+            products.extend(cart.lines().iter().map(|line| line.product_id.clone()));
+        }
+        let claims =
+            requests.iter().enumerate().filter_map(|(at, request)| Some((request.claim.as_ref()?, at)));
+        let (claims, claimants) = claims.unzip();
+        Self { owners, locks, products, claims, claimants, ordered }
+    }
+}
+
+/// What was read under the locks.
+struct UnderLocks {
+    gate: Vec<GateRow>,
+    carts: Vec<CartRow>,
+    ordered: Vec<(i64, OrderRow)>,
+    offers: Vec<OfferRow>,
+    claimed: Claimed,
+}
+
+async fn carry_out(
+    transaction: &Transaction<'_>,
+    names: &Names<'_>,
+    requests: &[OrderRequest],
+    policy: &OrderPolicy,
+    fence: &dyn Fence,
+) -> Result<Tried, Failure> {
+    let mut found = lock_and_read(transaction, names, policy.locking).await?;
+    found.claimed = claims::try_again(transaction.pipe(), &names.claims, found.claimed).await?;
+    let now = policy.clock.now();
+    let (gate, mut loaded) = values(names, found, now)?;
+    // Carts that are not as they were remembered. More is locked, out of order: whoever waits in a circle is told so by
+    // the server, and begins anew.
+    let in_carts = loaded.carts.values().flat_map(|cart| cart.lines().iter().map(|line| &line.product_id));
+    let missed: BTreeSet<ProductId> = in_carts.filter(|id| !names.products.contains(*id)).cloned().collect();
+    loaded.products.extend(read::offers(offers(transaction.pipe(), &missed, policy.locking).await?)?);
+    let decided = decide_orders(requests, loaded, policy, now);
+    if decided.is_empty() {
+        return Ok(Tried::Decided(decided));
+    }
+    let changing: Vec<OwnerId> = decided.carts.iter().map(|change| change.after.owner().clone()).collect();
+    let write = Write::new(&decided.carts, claims::keep(decided.kept_answers(requests), now)?)?;
+    let raise = async {
+        match &gate {
+            Some(gate) if !changing.is_empty() => fence.raise(gate, &changing).await,
+            _ => Ok(()),
+        }
+    };
+    let connection = transaction.pipe();
+    let (moved, made, lines, written, raised) = join!(
+        take(connection, &decided, now),
+        insert_orders(connection, &decided, now),
+        insert_lines(connection, &decided, now),
+        write.run(connection),
+        raise,
+    );
+    raised.map_err(StorageError::Fence)?;
+    let moved = moved?;
+    if moved < decided.taken.len() {
+        return Ok(Tried::Overtaken);
+    }
+    check("products", moved, decided.taken.len())?;
+    made.and(lines).and(written)?;
+    Ok(Tried::Decided(decided))
+}
+
+/// One round trip. Carts are locked before products, by everybody who locks both.
+async fn lock_and_read(
+    transaction: &Transaction<'_>,
+    names: &Names<'_>,
+    locking: StockLocking,
+) -> QueryResult<UnderLocks> {
+    let connection = transaction.pipe();
+    let carts = async {
+        if names.owners.owners.is_empty() {
+            return QueryResult::Ok((Vec::new(), Vec::new(), Vec::new()));
+        }
+        let ordered = LoadOrdersOfCarts {
+            owners: names.ordered.iter().map(|(owner, _)| owner.as_str()).collect(),
+            versions: names.ordered.iter().map(|(_, version)| i64::try_from(*version).unwrap_or(0)).collect(),
+        };
+        let (locked, gate, carts, ordered) = join!(
+            LockCarts { keys: names.locks.clone() }.execute(&mut &*connection),
+            ReadGate {}.load::<GateRow>(&mut &*connection),
+            load_carts(&names.owners).load::<CartRow>(&mut &*connection),
+            ordered.load::<(i64, OrderRow)>(&mut &*connection),
+        );
+        locked?;
+        Ok((gate?, carts?, ordered?))
+    };
+    let (begun, busy, carts, keys, offers) = join!(
+        transaction.begin(),
+        claims::lock(connection, &names.claims),
+        carts,
+        claims::load(connection, &names.claims),
+        offers(connection, &names.products, locking),
+    );
+    // The first that failed is the reason; those after it were only refused because of it.
+    begun?;
+    let busy = busy?;
+    let (gate, carts, ordered) = carts?;
+    let claimed = Claimed { busy, rows: keys? };
+    Ok(UnderLocks { gate, carts, ordered, offers: offers?, claimed })
+}
+
+async fn offers(
+    mut connection: &AsyncPgConnection,
+    products: &BTreeSet<ProductId>,
+    locking: StockLocking,
+) -> QueryResult<Vec<OfferRow>> {
+    if products.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = products.iter().map(ProductId::as_str).collect();
+    match locking {
+        StockLocking::Locked => LockOffers { ids }.load(&mut connection).await,
+        StockLocking::Conditional => LoadOffers { ids }.load(&mut connection).await,
+    }
+}
+
+/// The gate is known when there are carts.
+fn values(
+    names: &Names<'_>,
+    found: UnderLocks,
+    now: DateTime<Utc>,
+) -> Result<(Option<Gate>, LoadedForOrders), StorageError> {
+    let keys = claims::states(&names.claims, found.claimed, now)?;
+    let keys = keys.into_iter().map(|(position, state)| Ok((*at(&names.claimants, position)?, state)));
+    let keys = keys.collect::<Result<_, StorageError>>()?;
+    let orders = read::in_places(names.ordered.len(), found.ordered)?;
+    let ordered: HashMap<(OwnerId, u64), Order> = (names.ordered.iter().zip(orders))
+        .filter_map(|((owner, version), order)| Some((((*owner).clone(), *version), order?)))
+        .collect();
+    let gate = if names.owners.owners.is_empty() { None } else { Some(gate(found.gate)?) };
+    let carts = carts(&names.owners, found.carts)?;
+    Ok((gate, LoadedForOrders { carts, products: read::offers(found.offers)?, ordered, keys }))
+}
+
+/// How many products there was enough of.
+async fn take(
+    mut connection: &AsyncPgConnection,
+    decided: &DecidedOrders,
+    now: DateTime<Utc>,
+) -> Result<usize, Failure> {
+    if decided.taken.is_empty() {
+        return Ok(0);
+    }
+    let units = decided.taken.values().map(|units| i32::try_from(*units).map(|units| -units));
+    let units = units.collect::<Result<_, _>>().map_err(bad("more units than there can be"))?;
+    let ids = decided.taken.keys().map(ProductId::as_str).collect();
+    Ok(MoveStock { ids, units, now }.execute(&mut connection).await?)
+}
+
+async fn insert_orders(
+    mut connection: &AsyncPgConnection,
+    decided: &DecidedOrders,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let made: Vec<&Order> = decided.made().collect();
+    if made.is_empty() {
+        return Ok(());
+    }
+    let version = |order: &&Order| order.cart_version.map(i64::try_from).transpose();
+    let statement = InsertOrders {
+        ids: made.iter().map(|order| order.id.uuid()).collect(),
+        owners: made.iter().map(|order| order.owner.as_str()).collect(),
+        currencies: made.iter().map(|order| order.currency.code()).collect(),
+        totals: made.iter().map(|order| order.total_minor()).collect(),
+        cart_versions: made
+            .iter()
+            .map(version)
+            .collect::<Result<_, _>>()
+            .map_err(bad("a version too large"))?,
+        now,
+    };
+    check("orders", statement.execute(&mut connection).await?, made.len())
+}
+
+async fn insert_lines(
+    mut connection: &AsyncPgConnection,
+    decided: &DecidedOrders,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let mut statement = InsertOrderLines {
+        orders: Vec::new(),
+        products: Vec::new(),
+        names: Vec::new(),
+        prices: Vec::new(),
+        quantities: Vec::new(),
+        places: Vec::new(),
+        stocked: Vec::new(),
+        now,
+    };
+    for order in decided.made() {
+        statement.places.extend((0..).take(order.lines.len()));
+    }
+    for moved in decided.lines() {
+        statement.orders.push(moved.order.id.uuid());
+        statement.products.push(moved.line.product_id.as_str());
+        statement.names.push(&moved.line.name);
+        statement.prices.push(moved.line.price.minor());
+        statement.quantities.push(moved.line.quantity.get().into());
+        statement.stocked.push(moved.stocked);
+    }
+    let expected = statement.orders.len();
+    if expected == 0 {
+        return Ok(());
+    }
+    check("lines of orders", statement.execute(&mut connection).await?, expected)
+}

@@ -1,0 +1,215 @@
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as Key};
+use uuid::Uuid;
+
+use super::statement;
+
+/// Id, name, price, currency, whether it can be bought, stock.
+pub(crate) type OfferRow = (String, String, i64, String, bool, i32);
+
+/// Id, owner, status, currency, version of the cart, the two times; and of the lines products, names, prices, quantities.
+pub(crate) type OrderRow = (
+    Uuid,
+    String,
+    String,
+    String,
+    Option<i64>,
+    DateTime<Utc>,
+    DateTime<Utc>,
+    Vec<String>,
+    Vec<String>,
+    Vec<i64>,
+    Vec<i32>,
+);
+pub(crate) type OrderColumns = (
+    Key,
+    Text,
+    Text,
+    Text,
+    Nullable<BigInt>,
+    Timestamptz,
+    Timestamptz,
+    Array<Text>,
+    Array<Text>,
+    Array<BigInt>,
+    Array<Integer>,
+);
+
+/// The columns of an [`OrderRow`], of an order `o`.
+macro_rules! order_columns {
+    () => {
+        "o.id, o.owner, o.status, o.currency, o.cart_version, o.created_at, o.updated_at, l.products, l.names, l.prices, \
+         l.quantities"
+    };
+}
+pub(crate) use order_columns;
+
+/// The lines of an order `o`, to be joined with it.
+macro_rules! order_lines {
+    () => {
+        " CROSS JOIN LATERAL ( \
+             SELECT array_agg(product_id ORDER BY place, product_id) AS products, \
+                 array_agg(name ORDER BY place, product_id) AS names, \
+                 array_agg(price_minor ORDER BY place, product_id) AS prices, \
+                 array_agg(quantity ORDER BY place, product_id) AS quantities \
+             FROM order_lines WHERE order_id = o.id) l "
+    };
+}
+pub(crate) use order_lines;
+
+statement! {
+    /// Products that are about to be bought, which stay as they are until the transaction ends. They are locked one after
+    /// the other, in the order of the array.
+    LockOffers<'a> { ids: Vec<&'a str> as Array<Text> }
+    (Text, Text, BigInt, Text, Bool, Integer)
+    "SELECT p.id, p.name, p.price_minor, p.currency, p.active, p.stock \
+     FROM unnest($1) AS u (id) \
+     CROSS JOIN LATERAL (SELECT * FROM products WHERE id = u.id COLLATE \"C\" LIMIT 1 FOR NO KEY UPDATE) p"
+}
+
+statement! {
+    /// The same, as they are.
+    LoadOffers<'a> { ids: Vec<&'a str> as Array<Text> }
+    (Text, Text, BigInt, Text, Bool, Integer)
+    "SELECT p.id, p.name, p.price_minor, p.currency, p.active, p.stock \
+     FROM unnest($1) AS u (id) \
+     CROSS JOIN LATERAL (SELECT * FROM products WHERE id = u.id COLLATE \"C\" LIMIT 1) p"
+}
+
+statement! {
+    /// Moves stock by so many units, where there are enough. Shoppers see when there is none any more, or some again: that
+    /// is another version of the product.
+    MoveStock<'a> {
+        ids: Vec<&'a str> as Array<Text>,
+        units: Vec<i32> as Array<Integer>,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    ()
+    "UPDATE products p SET stock = p.stock + u.units, moves = p.moves + 1, \
+         version = p.version + (p.stock = 0 OR p.stock + u.units = 0)::integer, \
+         updated_at = CASE WHEN p.stock = 0 OR p.stock + u.units = 0 THEN $3 ELSE p.updated_at END \
+     FROM unnest($1, $2) AS u (id, units) \
+     WHERE p.id = u.id COLLATE \"C\" AND p.stock + u.units >= 0"
+}
+
+statement! {
+    /// Writes orders.
+    InsertOrders<'a> {
+        ids: Vec<Uuid> as Array<Key>,
+        owners: Vec<&'a str> as Array<Text>,
+        currencies: Vec<&'a str> as Array<Text>,
+        totals: Vec<i64> as Array<BigInt>,
+        cart_versions: Vec<Option<i64>> as Array<Nullable<BigInt>>,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    ()
+    "INSERT INTO orders (id, owner, status, currency, total_minor, cart_version, created_at, updated_at) \
+     SELECT u.id, u.owner, 'pending', u.currency, u.total, u.cart_version, $6, $6 \
+     FROM unnest($1, $2, $3, $4, $5) AS u (id, owner, currency, total, cart_version)"
+}
+
+statement! {
+    /// Writes the lines of orders, and enters in the ledger what they take.
+    InsertOrderLines<'a> {
+        orders: Vec<Uuid> as Array<Key>,
+        products: Vec<&'a str> as Array<Text>,
+        names: Vec<&'a str> as Array<Text>,
+        prices: Vec<i64> as Array<BigInt>,
+        quantities: Vec<i32> as Array<Integer>,
+        places: Vec<i32> as Array<Integer>,
+        stocked: Vec<bool> as Array<Bool>,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    ()
+    "WITH u AS MATERIALIZED ( \
+         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) \
+             AS u (order_id, product_id, name, price, quantity, place, stocked)), \
+     entered AS ( \
+         INSERT INTO stock_ledger (source, product_id, kind, units, at) \
+         SELECT order_id, product_id, 'sale', -quantity, $8 FROM u WHERE stocked) \
+     INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity, place) \
+     SELECT order_id, product_id, name, price, quantity, place FROM u"
+}
+
+statement! {
+    /// Orders of versions of carts, each with its position from 1.
+    LoadOrdersOfCarts<'a> { owners: Vec<&'a str> as Array<Text>, versions: Vec<i64> as Array<BigInt> }
+    (BigInt, OrderColumns)
+    concat!("SELECT u.at, ", order_columns!(), " FROM unnest($1, $2) WITH ORDINALITY AS u (owner, version, at) \
+     CROSS JOIN LATERAL ( \
+         SELECT * FROM orders WHERE owner = u.owner COLLATE \"C\" AND cart_version = u.version LIMIT 1) o", order_lines!())
+}
+
+statement! {
+    /// Orders by id, each with its position from 1.
+    LoadOrders { ids: Vec<Uuid> as Array<Key> }
+    (BigInt, OrderColumns)
+    concat!("SELECT u.at, ", order_columns!(), " FROM unnest($1) WITH ORDINALITY AS u (id, at) \
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = u.id LIMIT 1) o", order_lines!())
+}
+
+statement! {
+    /// Waits for orders, one after the other, in the order of the array.
+    LockOrders { ids: Vec<Uuid> as Array<Key> }
+    ()
+    "SELECT o.id FROM unnest($1) AS u (id) \
+     CROSS JOIN LATERAL (SELECT id FROM orders WHERE id = u.id LIMIT 1 FOR NO KEY UPDATE) o"
+}
+
+statement! {
+    /// Takes orders that are locked to other statuses, and records it.
+    StepOrders<'a> {
+        ids: Vec<Uuid> as Array<Key>,
+        before: Vec<&'a str> as Array<Text>,
+        after: Vec<&'a str> as Array<Text>,
+        reasons: Vec<Option<&'a str>> as Array<Nullable<Text>>,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    ()
+    "WITH u AS MATERIALIZED ( \
+         SELECT * FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS u (id, before, after, reason, at)), \
+     last AS (SELECT DISTINCT ON (id) id, after FROM u ORDER BY id, at DESC), \
+     recorded AS ( \
+         INSERT INTO order_transitions (order_id, from_status, to_status, at, reason) \
+         SELECT id, before, after, $5, reason FROM u) \
+     UPDATE orders o SET status = last.after, updated_at = $5 FROM last WHERE o.id = last.id"
+}
+
+statement! {
+    /// Enters what comes back from orders.
+    ReturnStock<'a> {
+        orders: Vec<Uuid> as Array<Key>,
+        products: Vec<&'a str> as Array<Text>,
+        units: Vec<i32> as Array<Integer>,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    ()
+    "INSERT INTO stock_ledger (source, product_id, kind, units, at) \
+     SELECT u.order_id, u.product_id, 'return', u.units, $4 FROM unnest($1, $2, $3) AS u (order_id, product_id, units)"
+}
+
+statement! {
+    /// What lines of orders took from stock: order, product, units.
+    LoadTaken { orders: Vec<Uuid> as Array<Key> }
+    (Key, Text, Integer)
+    "SELECT l.source, l.product_id, -l.units FROM unnest($1) AS u (id) \
+     JOIN stock_ledger l ON l.source = u.id AND l.kind = 'sale'"
+}
+
+statement! {
+    /// The first step of an order and those after it: from, to, when, why.
+    LoadTransitions { id: Uuid as Key }
+    (Nullable<Text>, Text, Timestamptz, Nullable<Text>)
+    "SELECT NULL, 'pending', created_at, NULL FROM orders WHERE id = $1 \
+     UNION ALL \
+     (SELECT from_status, to_status, at, reason FROM order_transitions WHERE order_id = $1 ORDER BY at, from_status = 'processing')"
+}
+
+statement! {
+    /// How many products have another stock than the ledger says.
+    CountDrift {}
+    (BigInt)
+    "SELECT count(*) FROM (SELECT product_id, sum(units) AS units FROM stock_ledger GROUP BY product_id) l \
+     FULL JOIN products p ON p.id = l.product_id \
+     WHERE coalesce(p.stock, 0) <> coalesce(l.units, 0)"
+}

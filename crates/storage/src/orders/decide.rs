@@ -1,0 +1,305 @@
+//! Who gets what, decided in the order in which they asked.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use cartwright_domain::{
+    Applied, Cart, Command, Context, Currency, Line, Money, Order, OrderError, OrderLine, OrderStatus,
+    OwnerId, PriceDifference, ProductId, Purchase, Shortage,
+};
+use chrono::{DateTime, Utc};
+
+use super::{OrderPolicy, OrderRequest, Placed};
+use crate::{CartChange, IdempotencyClaim, KeyState};
+
+/// A product as far as an order needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedProduct {
+    /// Its name.
+    pub name: String,
+    /// Price of one.
+    pub price: Money,
+    /// Whether it can be bought.
+    pub active: bool,
+    /// How many there are.
+    pub stock: u32,
+}
+
+/// What a store read for a batch of requests.
+#[derive(Debug, Default)]
+pub struct LoadedForOrders {
+    /// The carts that are to be emptied and have a row. The others are empty.
+    pub carts: HashMap<OwnerId, Arc<Cart>>,
+    /// The products that may be bought. The others are not in the catalogue.
+    pub products: HashMap<ProductId, OfferedProduct>,
+    /// Orders of versions of carts that requests name.
+    pub ordered: HashMap<(OwnerId, u64), Order>,
+    /// The state of idempotency keys, by the position of their request. The others are free.
+    pub keys: HashMap<usize, KeyState<Order>>,
+}
+
+/// Units of a product that orders of a batch take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved<'a> {
+    /// Which order.
+    pub order: &'a Order,
+    /// Which line of it.
+    pub line: &'a OrderLine,
+    /// Whether it is taken from stock. What the catalogue does not know has none.
+    pub stocked: bool,
+}
+
+/// What is to be answered and written.
+#[derive(Debug)]
+pub struct DecidedOrders {
+    /// One for each request, in order.
+    pub outcomes: Vec<Placed>,
+    /// Units to be taken, by product.
+    pub taken: BTreeMap<ProductId, u32>,
+    /// The carts that are emptied, each once, in the order of their owners.
+    pub carts: Vec<CartChange>,
+    /// Positions of the requests whose order is to be kept under their key.
+    keep: Vec<usize>,
+}
+
+impl DecidedOrders {
+    /// The orders that are made, in the order in which they were asked for.
+    pub fn made(&self) -> impl Iterator<Item = &Order> {
+        self.outcomes.iter().filter_map(|outcome| match outcome {
+            Placed::Done(order) => Some(order),
+            _ => None,
+        })
+    }
+
+    /// Every line of the orders that are made.
+    pub fn lines(&self) -> impl Iterator<Item = Moved<'_>> {
+        self.made().flat_map(|order| {
+            let moved = |line| Moved { order, line, stocked: self.taken.contains_key(&line.product_id) };
+            order.lines.iter().map(moved)
+        })
+    }
+
+    /// The orders to keep, each with the claim that it is kept under.
+    pub fn kept_answers<'a>(
+        &'a self,
+        requests: &'a [OrderRequest],
+    ) -> impl Iterator<Item = (&'a IdempotencyClaim, &'a Order)> {
+        self.keep.iter().filter_map(|&at| match (requests.get(at)?.claim.as_ref()?, self.outcomes.get(at)?) {
+            (claim, Placed::Done(order) | Placed::Replayed(order)) => Some((claim, order)),
+            _ => None,
+        })
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.keep.is_empty() && self.made().next().is_none()
+    }
+}
+
+/// Decides the requests of a batch in their order: step 3 of
+/// [`OrderStore::place_orders`](super::OrderStore::place_orders), the same for every store.
+pub fn decide_orders(
+    requests: &[OrderRequest],
+    loaded: LoadedForOrders,
+    policy: &OrderPolicy,
+    now: DateTime<Utc>,
+) -> DecidedOrders {
+    let LoadedForOrders { carts, products, ordered, mut keys } = loaded;
+    let mut batch = Batch {
+        carts,
+        products,
+        ordered,
+        emptied: BTreeMap::new(),
+        taken: BTreeMap::new(),
+        allow_unlisted: policy.allow_unlisted,
+        now,
+    };
+    let (mut claimed, mut keep) = (HashSet::new(), Vec::new());
+    let mut outcomes = Vec::with_capacity(requests.len());
+    for (at, request) in requests.iter().enumerate() {
+        let outcome = match (&request.claim, keys.remove(&at)) {
+            (Some(claim), _) if !claimed.insert((&claim.principal, &claim.key)) => Placed::KeyInFlight,
+            (Some(_), Some(state)) => state.into(),
+            (claim, _) => {
+                let outcome = batch.carry_out(request);
+                if claim.is_some() && matches!(outcome, Placed::Done(_) | Placed::Replayed(_)) {
+                    keep.push(at);
+                }
+                outcome
+            }
+        };
+        outcomes.push(outcome);
+    }
+    DecidedOrders { outcomes, taken: batch.taken, carts: batch.emptied.into_values().collect(), keep }
+}
+
+struct Batch {
+    carts: HashMap<OwnerId, Arc<Cart>>,
+    /// With the stock that the requests so far have left.
+    products: HashMap<ProductId, OfferedProduct>,
+    ordered: HashMap<(OwnerId, u64), Order>,
+    emptied: BTreeMap<OwnerId, CartChange>,
+    taken: BTreeMap<ProductId, u32>,
+    allow_unlisted: bool,
+    now: DateTime<Utc>,
+}
+
+/// What is wanted of a product: how many, and the line of the cart that says so.
+type Wish<'a> = (&'a ProductId, cartwright_domain::Quantity, Option<&'a Line>);
+
+impl Batch {
+    fn carry_out(&mut self, request: &OrderRequest) -> Placed {
+        let (cart, version) = match &request.purchase {
+            Purchase::Lines(_) => (None, None),
+            Purchase::Cart { version } => {
+                if let Some(order) = self.ordered.get(&(request.owner.clone(), *version)) {
+                    return Placed::Replayed(order.clone());
+                }
+                let known = self.carts.get(&request.owner);
+                let cart = known.map_or_else(|| Arc::new(Cart::empty(request.owner.clone())), Arc::clone);
+                (Some(cart), Some(*version))
+            }
+        };
+        let order = self.order(request, cart.as_deref(), version);
+        match order {
+            Err(error) => Placed::Refused { error, cart },
+            Ok(order) => {
+                self.take(&order);
+                if let (Some(cart), Some(version)) = (cart, version) {
+                    self.empty(cart);
+                    self.ordered.insert((request.owner.clone(), version), order.clone());
+                }
+                Placed::Done(order)
+            }
+        }
+    }
+
+    fn order(
+        &self,
+        request: &OrderRequest,
+        cart: Option<&Cart>,
+        cart_version: Option<u64>,
+    ) -> Result<Order, OrderError> {
+        let wishes: Vec<Wish<'_>> = match (&request.purchase, cart) {
+            (Purchase::Lines(lines), _) => {
+                lines.iter().map(|(product, quantity)| (product, *quantity, None)).collect()
+            }
+            (Purchase::Cart { version }, Some(cart)) if cart.version() == *version => {
+                cart.lines().iter().map(|line| (&line.product_id, line.quantity, Some(line))).collect()
+            }
+            (Purchase::Cart { .. }, cart) => {
+                return Err(OrderError::CartMoved { actual: cart.map_or(0, Cart::version) });
+            }
+        };
+        if wishes.is_empty() {
+            return Err(if cart.is_some() { OrderError::EmptyCart } else { OrderError::NothingBought });
+        }
+        let lines = wishes.iter().map(|wish| self.line(wish)).collect::<Result<Vec<_>, _>>()?;
+        let currency = one_currency(&lines)?;
+        let order = Order {
+            id: request.id,
+            owner: request.owner.clone(),
+            status: OrderStatus::Pending,
+            currency,
+            lines,
+            cart_version,
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        self.in_stock(&order)?;
+        agreed(&order, &wishes, request.expected_total)?;
+        Ok(order)
+    }
+
+    fn line(&self, (product_id, quantity, line): &Wish<'_>) -> Result<OrderLine, OrderError> {
+        let (name, price) = match (self.products.get(*product_id), line) {
+            (Some(product), _) if !product.active => {
+                return Err(OrderError::ProductNotForSale((*product_id).clone()));
+            }
+            (Some(product), _) => (product.name.clone(), product.price),
+            (None, Some(line)) if self.allow_unlisted => (line.name.clone(), line.price),
+            (None, _) => return Err(OrderError::UnknownProduct((*product_id).clone())),
+        };
+        Ok(OrderLine { product_id: (*product_id).clone(), name, price, quantity: *quantity })
+    }
+
+    /// All that is short is named, so that the buyer can mend it at once.
+    fn in_stock(&self, order: &Order) -> Result<(), OrderError> {
+        let short = order.lines.iter().filter_map(|line| {
+            let available = self.products.get(&line.product_id)?.stock;
+            let requested = u32::from(line.quantity.get());
+            let product_id = line.product_id.clone();
+            (available < requested).then_some(Shortage { product_id, available, requested })
+        });
+        let short: Vec<Shortage> = short.collect();
+        if short.is_empty() { Ok(()) } else { Err(OrderError::InsufficientStock(short)) }
+    }
+
+    fn take(&mut self, order: &Order) {
+        for line in &order.lines {
+            if let Some(product) = self.products.get_mut(&line.product_id) {
+                let units = u32::from(line.quantity.get());
+                product.stock = product.stock.saturating_sub(units);
+                *self.taken.entry(line.product_id.clone()).or_default() += units;
+            }
+        }
+    }
+
+    fn empty(&mut self, before: Arc<Cart>) {
+        let mut after = Arc::clone(&before);
+        let context = Context { now: self.now, listing: None, allow_unlisted: false };
+        // A cart that has lines can always be cleared.
+        if let Ok(Applied::Changed) = Arc::make_mut(&mut after).apply(&Command::Clear, context) {
+            let owner = after.owner().clone();
+            self.carts.insert(owner.clone(), Arc::clone(&after));
+            self.emptied
+                .entry(owner)
+                .and_modify(|change| change.after = Arc::clone(&after))
+                .or_insert(CartChange { before, after });
+        }
+    }
+}
+
+fn one_currency(lines: &[OrderLine]) -> Result<Currency, OrderError> {
+    let mut currencies = lines.iter().map(|line| line.price.currency());
+    let first = currencies.next().ok_or(OrderError::NothingBought)?;
+    match currencies.find(|currency| *currency != first) {
+        Some(other) => Err(OrderError::Currencies(first, other)),
+        None => Ok(first),
+    }
+}
+
+/// Whether the buyer agrees to the prices. A total that is expected says so by itself; else nothing may be dearer than it
+/// was in the cart. What is cheaper is bought for less.
+fn agreed(order: &Order, wishes: &[Wish<'_>], expected: Option<Money>) -> Result<(), OrderError> {
+    let differences = || {
+        order.lines.iter().zip(wishes).filter_map(|(line, (_, _, in_cart))| {
+            let agreed = in_cart.as_ref()?.price;
+            let product_id = line.product_id.clone();
+            (agreed != line.price).then_some(PriceDifference { product_id, agreed, current: line.price })
+        })
+    };
+    let total = order.total_minor();
+    let text = |minor| {
+        let mut text = String::new();
+        let _ = order.write_amount(&mut text, minor); // a string takes everything
+        format!("{text} {}", order.currency)
+    };
+    match expected {
+        Some(expected) if expected.currency() != order.currency || expected.minor() != total => {
+            let expected = format!("{expected} {}", expected.currency());
+            Err(OrderError::TotalChanged { expected, total: text(total), lines: differences().collect() })
+        }
+        Some(_) => Ok(()),
+        None => {
+            let rose: Vec<PriceDifference> =
+                differences().filter(|line| line.current.minor() > line.agreed.minor()).collect();
+            if rose.is_empty() {
+                return Ok(());
+            }
+            Err(OrderError::PricesRose { total: text(total), lines: rose })
+        }
+    }
+}

@@ -1,0 +1,10 @@
+DROP TRIGGER products_stock_truncated ON products;
+DROP TRIGGER products_restocked ON products;
+DROP TRIGGER products_unstocked ON products;
+DROP TRIGGER products_stocked ON products;
+DROP FUNCTION forget_stock, enter_edited_stock, enter_removed_stock, enter_added_stock;
+ALTER TABLE products DROP COLUMN moves;
+DROP TABLE stock_ledger, order_transitions;
+ALTER TABLE order_lines DROP COLUMN place;
+DROP INDEX orders_by_age, orders_of_carts;
+ALTER TABLE orders DROP COLUMN cart_version;

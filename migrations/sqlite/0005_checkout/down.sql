@@ -1,0 +1,10 @@
+DROP TRIGGER products_restocked;
+DROP TRIGGER products_unstocked;
+DROP TRIGGER products_stocked;
+ALTER TABLE products DROP COLUMN moves;
+DROP TABLE stock_ledger;
+DROP TABLE order_transitions;
+ALTER TABLE order_lines DROP COLUMN place;
+DROP INDEX orders_by_age;
+DROP INDEX orders_of_carts;
+ALTER TABLE orders DROP COLUMN cart_version;
