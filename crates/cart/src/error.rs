@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use cartwright_cache::Document;
+use cartwright_coherence::NotTaken;
 use cartwright_domain::CartError;
 use cartwright_storage::StorageError;
 
@@ -36,4 +37,13 @@ pub enum CartServiceError {
     /// The task that carried the batch broke. Whether the request was carried out is not known.
     #[error("the batch was lost")]
     Lost,
+}
+
+impl From<NotTaken> for CartServiceError {
+    fn from(error: NotTaken) -> Self {
+        match error {
+            NotTaken::Overloaded => Self::Overloaded,
+            NotTaken::Lost => Self::Lost,
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use cartwright_cache::{CartCache, Survey};
+use cartwright_coherence::close_gate;
 use cartwright_domain::{Gate, GateState, OpenGate, ReadSet};
 use cartwright_storage::Store;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +135,7 @@ impl Keeper {
         match step {
             Step::Nothing => {}
             // Not a fault: it may open again as soon as every lease has run out.
-            Step::Close(reason) => close(&*self.store, gate.epoch, Duration::ZERO, reason).await?,
+            Step::Close(reason) => close_gate(&*self.store, gate.epoch, Duration::ZERO, reason).await?,
             Step::Open { primary, replicas } => {
                 let namespace = format!("{}-{:08x}", gate.epoch + 1, rand::random::<u32>());
                 let open = OpenGate { namespace, primary, replicas, previous: None };
@@ -157,20 +158,6 @@ impl Keeper {
         }
         Ok(())
     }
-}
-
-/// Closes the gate, and says so once.
-pub(crate) async fn close(
-    store: &dyn Store,
-    epoch: i64,
-    pause: Duration,
-    reason: &str,
-) -> Result<(), cartwright_storage::StorageError> {
-    if store.close_gate(epoch, pause).await? {
-        metrics::counter!("cartwright_gate_closings_total").increment(1);
-        tracing::warn!(epoch, reason, "carts are served from the database: the cache is closed");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! Knows only the traits of `cartwright-storage` and `cartwright-cache`: embed it with the implementations you like.
 //! `examples/embed.rs` runs it in a plain tokio program.
 
-mod combiner;
 mod demand;
 mod document;
 mod error;

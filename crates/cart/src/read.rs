@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cartwright_cache::{CacheRead, Document, Layer, Lease, StoreValue};
+use cartwright_coherence::{Combiner, Turn, Waiting};
 use cartwright_domain::{Cart, OwnerId};
 use cartwright_storage::StorageError;
 
 use crate::{
     CartServiceError,
-    combiner::{Combiner, Turn, Waiting},
     document::{counts, encode},
-    service::Shared,
+    service::{Answered, Shared},
 };
 
 /// Who answered a read.
@@ -51,7 +51,7 @@ impl Read {
     }
 }
 
-pub(crate) type WaitingRead = Waiting<OwnerId, Read>;
+pub(crate) type WaitingRead = Waiting<OwnerId, Answered<Read>>;
 
 /// A cart that was asked for.
 pub(crate) struct Wanted {
@@ -80,7 +80,7 @@ pub(crate) type Misses = Combiner<Wanted, ()>;
 ///
 /// All callers of one cart get the same answer. They all came before it was asked for: a caller who comes later must
 /// not be given an answer that is older than his question.
-pub(crate) async fn run(shared: Arc<Shared>, misses: Arc<Misses>, mut turn: Turn<OwnerId, Read>) {
+pub(crate) async fn run(shared: Arc<Shared>, misses: Arc<Misses>, mut turn: Turn<OwnerId, Answered<Read>>) {
     let mut batch = turn.batch();
     shared.demand.read(batch.len());
     shared.figures.read_batch.record(batch.len() as f64);

@@ -3,6 +3,7 @@ use std::{sync::Arc, time::Duration};
 use cartwright_cache::{
     CacheStatus, CartCache, CartEvent, EventBus, EventHub, Layer, StoreValue, Subscription,
 };
+use cartwright_coherence::{Combiner, Fencing, Limits, NotTaken, Run};
 use cartwright_domain::{Cart, Clock, OwnerId, SystemClock, merge};
 use cartwright_storage::{BatchPolicy, CartRequest, Store};
 use metrics::{Counter, Histogram};
@@ -14,7 +15,6 @@ use tokio_util::{
 
 use crate::{
     CartServiceError, DocumentError, GateSettings, MergePreview, Read, Reply, Source,
-    combiner::{Combiner, Limits, Run},
     demand::{Demand, StoreWritten},
     document::{decode, encode},
     gate,
@@ -114,10 +114,10 @@ impl CartServiceBuilder {
         let settings = self.settings;
         let shared = Arc::new(Shared {
             store: self.store,
+            fencing: Fencing { cache: self.cache.clone(), pause: settings.gate.pause },
             cache: self.cache,
             events: self.events,
             policy: BatchPolicy { clock: self.clock, allow_unlisted: settings.allow_unlisted },
-            pause: settings.gate.pause,
             figures: Figures::register(),
             demand: Demand::new(settings.store_written),
             runtime: runtime.clone(),
@@ -128,7 +128,7 @@ impl CartServiceBuilder {
             let shared = Arc::clone(&shared);
             Arc::new(move |turn| Box::pin(read::run_misses(Arc::clone(&shared), turn)))
         };
-        let writes: Run<CartRequest, Reply> = {
+        let writes: Run<CartRequest, Answered<Reply>> = {
             let shared = Arc::clone(&shared);
             Arc::new(move |turn| Box::pin(write::run(Arc::clone(&shared), turn)))
         };
@@ -136,7 +136,7 @@ impl CartServiceBuilder {
             |batch, at_once, gathering| Limits { batch, waiting: settings.waiting, at_once, gathering };
         let misses =
             Combiner::new(1, limits(settings.read_batch, READ_TRANSACTIONS, GATHERING), &tasks, &misses);
-        let reads: Run<OwnerId, Read> = {
+        let reads: Run<OwnerId, Answered<Read>> = {
             let (shared, misses) = (Arc::clone(&shared), Arc::new(misses));
             Arc::new(move |turn| Box::pin(read::run(Arc::clone(&shared), Arc::clone(&misses), turn)))
         };
@@ -160,6 +160,9 @@ impl CartServiceBuilder {
     }
 }
 
+/// What a caller gets.
+pub(crate) type Answered<T> = Result<T, CartServiceError>;
+
 /// What reads and writes have in common.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
@@ -168,7 +171,7 @@ pub(crate) struct Shared {
     pub(crate) figures: Figures,
     pub(crate) demand: Demand,
     events: Arc<dyn EventBus>,
-    pause: Duration,
+    pub(crate) fencing: Fencing,
     pub(crate) runtime: Handle,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -194,12 +197,6 @@ impl Shared {
             };
             futures_util::join!(store, bus.publish(&events)); // polled in this order: the documents are sent first
         });
-    }
-
-    pub(crate) async fn close_gate(&self, epoch: i64, reason: &str) {
-        if let Err(error) = gate::close(&*self.store, epoch, self.pause, reason).await {
-            tracing::debug!(error = %error, "the gate could not be closed");
-        }
     }
 }
 
@@ -246,8 +243,8 @@ impl Figures {
 
 struct Inner {
     shared: Arc<Shared>,
-    readers: Combiner<OwnerId, Read>,
-    writers: Combiner<CartRequest, Reply>,
+    readers: Combiner<OwnerId, Answered<Read>>,
+    writers: Combiner<CartRequest, Answered<Reply>>,
 }
 
 /// Carts. A clone is the same service.
@@ -295,8 +292,8 @@ impl CartService {
         drop(accepted);
         match answer.await {
             // The runtime of another caller may have ended under it.
-            Err(CartServiceError::Lost) => self.inner.readers.submit(owner.clone(), runtime).await,
-            answer => answer,
+            Err(NotTaken::Lost) => self.inner.readers.submit(owner.clone(), runtime).await?,
+            answer => answer?,
         }
     }
 
@@ -319,7 +316,7 @@ impl CartService {
         let accepted = self.accept()?;
         let answer = self.inner.writers.submit(request, &self.inner.shared.runtime);
         drop(accepted);
-        answer.await
+        answer.await?
     }
 
     /// What merging `from` into the cart of `into` would do, as both are now. Changes nothing.

@@ -2,20 +2,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::Arc,
 };
 
 use async_trait::async_trait;
-use cartwright_cache::{CartEvent, Document, Lease, LeaseWanted, StoreValue, Unfenced};
-use cartwright_domain::{Gate, MergeReport, OwnerId};
-use cartwright_storage::{Answer, CartRequest, Fence, FenceError, Outcome, StorageError};
+use cartwright_cache::{CartEvent, Document, LeaseWanted, StoreValue};
+use cartwright_coherence::{FencedWrite, Raised, Turn, Unwritten, Waiting};
+use cartwright_domain::{MergeReport, OwnerId};
+use cartwright_storage::{Answer, CartRequest, Fence, Outcome, StorageError};
 
 use crate::{
     CartServiceError,
-    combiner::{Turn, Waiting},
     document::encode,
-    service::Shared,
+    service::{Answered, Shared},
 };
 
 /// What a carried out command answers.
@@ -38,26 +37,43 @@ pub struct MergePreview {
     pub report: MergeReport,
 }
 
-pub(crate) type WaitingWrite = Waiting<CartRequest, Reply>;
+pub(crate) type WaitingWrite = Waiting<CartRequest, Answered<Reply>>;
 
-/// How long a batch may keep trying to get past the fence.
-const FENCE_PATIENCE: Duration = Duration::from_secs(8);
+/// Carries out a batch.
+pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<CartRequest, Answered<Reply>>) {
+    // A request whose caller left before it was begun is not begun.
+    let batch: Vec<WaitingWrite> = turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
+    if batch.is_empty() {
+        return;
+    }
+    shared.figures.write_batch.record(batch.len() as f64);
+    let requests: Vec<CartRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
+    let write = Write { shared: &shared, requests: &requests };
+    match shared.fencing.around(&*shared.store, &write).await {
+        Ok((outcomes, raised)) => {
+            drop(turn); // the next batch may begin while this one is answered
+            finish(&shared, batch, outcomes, raised);
+        }
+        Err(Unwritten::Fence) => refuse(batch, &CartServiceError::Fence),
+        Err(Unwritten::Storage(error)) => refuse(batch, &CartServiceError::Storage(Arc::new(error))),
+    }
+}
 
-/// Carries the fence of the store to the cache, and the lease back.
-struct CacheFence<'a> {
+/// The transaction of a batch.
+struct Write<'a> {
     shared: &'a Shared,
-    raised: Mutex<Option<Raised>>,
+    requests: &'a [CartRequest],
 }
 
-/// A fence that is up.
-struct Raised {
-    /// `None`: there is nothing to store, or nowhere.
-    lease: Option<Lease>,
-    changing: Vec<OwnerId>,
-}
+#[async_trait]
+impl FencedWrite for Write<'_> {
+    type Written = Vec<Outcome>;
 
-impl CacheFence<'_> {
-    fn wanted(&self, carts: usize) -> LeaseWanted {
+    async fn write(&self, fence: &dyn Fence) -> Result<Vec<Outcome>, StorageError> {
+        self.shared.store.execute_batch(self.requests, &self.shared.policy, fence).await
+    }
+
+    fn wants_lease(&self, carts: usize) -> LeaseWanted {
         let figures = &self.shared.figures;
         let (wanted, counted) = if self.shared.demand.written(carts) {
             (LeaseWanted::Yes, &figures.stored)
@@ -66,57 +82,6 @@ impl CacheFence<'_> {
         };
         counted.increment(carts as u64);
         wanted
-    }
-}
-
-#[async_trait]
-impl Fence for CacheFence<'_> {
-    async fn raise(&self, gate: &Gate, changing: &[OwnerId]) -> Result<(), FenceError> {
-        let lease = match &self.shared.cache {
-            Some(cache) => cache.fence(gate, changing, self.wanted(changing.len())).await.map_err(
-                |error| match error {
-                    Unfenced::Closing { wait } => FenceError::Closing { wait },
-                    Unfenced::Unreachable(reason) => FenceError::Unreachable { epoch: gate.epoch, reason },
-                },
-            )?,
-            None => None,
-        };
-        *self.raised.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Raised { lease, changing: changing.to_vec() });
-        Ok(())
-    }
-}
-
-/// Carries out a batch, trying again while the gate is being closed: nothing has been written then.
-pub(crate) async fn run(shared: Arc<Shared>, mut turn: Turn<CartRequest, Reply>) {
-    // A request whose caller left before it was begun is not begun.
-    let batch: Vec<WaitingWrite> = turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
-    if batch.is_empty() {
-        return;
-    }
-    shared.figures.write_batch.record(batch.len() as f64);
-    let requests: Vec<CartRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
-    let began = Instant::now();
-    loop {
-        let fence = CacheFence { shared: &shared, raised: Mutex::new(None) };
-        let wait = match shared.store.execute_batch(&requests, &shared.policy, &fence).await {
-            Ok(outcomes) => {
-                let raised = fence.raised.into_inner().unwrap_or_else(PoisonError::into_inner);
-                drop(turn); // the next batch may begin while this one is answered
-                return finish(&shared, batch, outcomes, raised);
-            }
-            Err(StorageError::Fence(FenceError::Closing { wait })) => wait,
-            Err(StorageError::Fence(FenceError::Unreachable { epoch, reason })) => {
-                tracing::debug!(epoch, reason, "closing the gate");
-                shared.close_gate(epoch, &reason).await;
-                Duration::ZERO
-            }
-            Err(error) => return refuse(batch, &CartServiceError::Storage(Arc::new(error))),
-        };
-        if began.elapsed() + wait > FENCE_PATIENCE {
-            return refuse(batch, &CartServiceError::Fence);
-        }
-        tokio::time::sleep(wait).await;
     }
 }
 

@@ -32,9 +32,9 @@ pub use import::{Imported, ImportedProduct, fold_imported};
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
 pub use orders::{
-    DecidedOrders, DecidedSteps, ListedOrders, LoadedForOrders, Moved, OfferedProduct, OrderPolicy,
-    OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep, decide_orders,
-    decide_steps,
+    DecidedOrders, DecidedSteps, ListedOrders, LoadedForOrders, Moved, OfferedProduct, OrderBatch,
+    OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep,
+    decide_orders, decide_steps,
 };
 pub use position::{LogPosition, PositionStore, ReadFrom};
 pub use query_cache::{CachedResult, GenerationStore, QueryCacheStore};

@@ -8,7 +8,8 @@ mod step;
 use async_trait::async_trait;
 use cartwright_domain::{Order, OrderId, OrderQuery, Transition};
 use cartwright_storage::{
-    Fence, ListedOrders, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StorageError,
+    Fence, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped,
+    StorageError,
 };
 use chrono::{DateTime, Utc};
 use diesel_async::RunQueryDsl;
@@ -26,9 +27,9 @@ impl OrderStore for PostgresStore {
         requests: &[OrderRequest],
         policy: &OrderPolicy,
         fence: &dyn Fence,
-    ) -> Result<Vec<Placed>, StorageError> {
+    ) -> Result<OrderBatch<Placed>, StorageError> {
         if requests.is_empty() {
-            return Ok(Vec::new());
+            return Ok(OrderBatch::default());
         }
         self.in_time(self.place(requests, policy, fence)).await
     }
@@ -37,9 +38,9 @@ impl OrderStore for PostgresStore {
         &self,
         steps: &[OrderStep],
         now: DateTime<Utc>,
-    ) -> Result<Vec<Stepped>, StorageError> {
+    ) -> Result<OrderBatch<Stepped>, StorageError> {
         if steps.is_empty() {
-            return Ok(Vec::new());
+            return Ok(OrderBatch::default());
         }
         self.in_time(self.step(steps, now)).await
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use cartwright_domain::{Gate, Order, OwnerId, ProductId, Purchase};
 use cartwright_storage::{
-    DecidedOrders, Fence, IdempotencyClaim, LoadedForOrders, OrderPolicy, OrderRequest, Placed, StockLocking,
-    StorageError, decide_orders,
+    DecidedOrders, Fence, IdempotencyClaim, LoadedForOrders, OrderBatch, OrderPolicy, OrderRequest, Placed,
+    StockLocking, StorageError, decide_orders,
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -44,7 +44,7 @@ impl PostgresStore {
         requests: &[OrderRequest],
         policy: &OrderPolicy,
         fence: &dyn Fence,
-    ) -> Result<Vec<Placed>, StorageError> {
+    ) -> Result<OrderBatch<Placed>, StorageError> {
         let mut policy = policy.clone();
         for tried in 1.. {
             // Whoever is overtaken again and again gets in line.
@@ -57,7 +57,7 @@ impl PostgresStore {
                 Ok(Tried::Decided(decided)) => {
                     transaction.commit().await?;
                     self.recent.written(&decided.carts);
-                    return Ok(decided.outcomes);
+                    return Ok(decided.into_batch());
                 }
                 Ok(Tried::Overtaken) => {
                     let overtaken = StorageError::unexpected("stock that moved although it was locked");

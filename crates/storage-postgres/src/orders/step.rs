@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use cartwright_domain::{Order, OrderId};
-use cartwright_storage::{OrderStep, Stepped, StorageError, decide_steps};
+use cartwright_storage::{OrderBatch, OrderStep, Stepped, StorageError, decide_steps};
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::RunQueryDsl;
@@ -26,7 +26,7 @@ impl PostgresStore {
         &self,
         steps: &[OrderStep],
         now: DateTime<Utc>,
-    ) -> Result<Vec<Stepped>, StorageError> {
+    ) -> Result<OrderBatch<Stepped>, StorageError> {
         let transaction = self.transaction().await?;
         match carry_out(&transaction, steps, now).await {
             Ok(outcomes) => {
@@ -42,7 +42,7 @@ async fn carry_out(
     transaction: &Transaction<'_>,
     steps: &[OrderStep],
     now: DateTime<Utc>,
-) -> Result<Vec<Stepped>, Failure> {
+) -> Result<OrderBatch<Stepped>, Failure> {
     let connection = transaction.pipe();
     let mut ids: Vec<Uuid> =
         distinct(steps.iter().map(|step| &step.id)).into_iter().map(|id| id.uuid()).collect();
@@ -58,7 +58,7 @@ async fn carry_out(
         orders.into_iter().flatten().map(|order| (order.id, order)).collect();
     let decided = decide_steps(steps, orders, now);
     if decided.taken.is_empty() {
-        return Ok(decided.outcomes);
+        return Ok(OrderBatch { outcomes: decided.outcomes, turned: Vec::new() });
     }
     let back = decided.returning.iter().map(|id| id.uuid()).collect();
     let taken: Vec<(Uuid, String, i32)> = LoadTaken { orders: back }.load(&mut &*connection).await?;
@@ -83,7 +83,7 @@ async fn carry_out(
     let products: Vec<&str> = units.keys().copied().collect();
     let back = async {
         if products.is_empty() {
-            return QueryResult::Ok((0, 0));
+            return QueryResult::Ok((Vec::new(), 0, 0));
         }
         // Locked in their order, as by whoever buys.
         let (locked, moved, entered) = join!(
@@ -92,13 +92,15 @@ async fn carry_out(
                 .execute(&mut &*connection),
             returned.execute(&mut &*connection),
         );
-        locked.and(moved.and_then(|moved| Ok((moved, entered?))))
+        Ok((locked?, moved?, entered?))
     };
     let (stepped, back) = join!(stepped.execute(&mut &*connection), back);
     let orders = distinct(decided.taken.iter().map(|step| &step.id)).len();
     check("orders", stepped?, orders)?;
-    let (moved, entered) = back?;
+    let (before, moved, entered) = back?;
     check("products", moved, products.len())?;
     check("returns", entered, taken.len())?;
-    Ok(decided.outcomes)
+    let empty = read::offers(before)?.into_iter().filter(|(_, product)| product.stock == 0);
+    let turned = empty.map(|(id, _)| id).collect();
+    Ok(OrderBatch { outcomes: decided.outcomes, turned })
 }

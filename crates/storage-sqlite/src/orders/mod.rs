@@ -7,7 +7,8 @@ mod step;
 use async_trait::async_trait;
 use cartwright_domain::{Order, OrderId, OrderQuery, Transition};
 use cartwright_storage::{
-    Fence, ListedOrders, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StorageError,
+    Fence, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped,
+    StorageError,
 };
 use chrono::{DateTime, Utc};
 use diesel::{RunQueryDsl, sql_types::BigInt};
@@ -33,9 +34,9 @@ impl OrderStore for SqliteStore {
         requests: &[OrderRequest],
         policy: &OrderPolicy,
         fence: &dyn Fence,
-    ) -> Result<Vec<Placed>, StorageError> {
+    ) -> Result<OrderBatch<Placed>, StorageError> {
         if requests.is_empty() {
-            return Ok(Vec::new());
+            return Ok(OrderBatch::default());
         }
         let owners = requests.iter().filter_map(OrderRequest::cart).cloned().collect();
         let (requests, policy) = (requests.to_vec(), policy.clone());
@@ -49,9 +50,9 @@ impl OrderStore for SqliteStore {
         &self,
         steps: &[OrderStep],
         now: DateTime<Utc>,
-    ) -> Result<Vec<Stepped>, StorageError> {
+    ) -> Result<OrderBatch<Stepped>, StorageError> {
         if steps.is_empty() {
-            return Ok(Vec::new());
+            return Ok(OrderBatch::default());
         }
         let steps = steps.to_vec();
         self.write(move |connection| step::step(connection, &steps, now)).await

@@ -7,8 +7,8 @@ use std::{
 
 use cartwright_domain::{Currency, Money, OwnerId, ProductId, Purchase};
 use cartwright_storage::{
-    DecidedOrders, LoadedForOrders, OfferedProduct, OrderPolicy, OrderRequest, Placed, StorageError,
-    decide_orders,
+    DecidedOrders, LoadedForOrders, OfferedProduct, OrderBatch, OrderPolicy, OrderRequest, Placed,
+    StorageError, decide_orders,
 };
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -60,7 +60,7 @@ pub(super) fn place(
     ahead: FenceAhead,
     requests: &[OrderRequest],
     policy: &OrderPolicy,
-) -> Result<Vec<Placed>, StorageError> {
+) -> Result<OrderBatch<Placed>, StorageError> {
     let now = policy.clock.now();
     let mut transaction = Transaction::begin(connection)?;
     let connection = transaction.connection();
@@ -69,7 +69,7 @@ pub(super) fn place(
     let decided = decide_orders(requests, loaded, policy, now);
     if decided.is_empty() {
         // Dropping the transaction ends it.
-        return Ok(decided.outcomes);
+        return Ok(decided.into_batch());
     }
     let emptied = decided.carts.iter().map(|change| change.after.owner().clone()).collect();
     let fenced = ahead.around(gate, emptied, || {
@@ -79,7 +79,7 @@ pub(super) fn place(
     })?;
     transaction.commit()?;
     drop(fenced);
-    Ok(decided.outcomes)
+    Ok(decided.into_batch())
 }
 
 /// What the requests are decided by, each kind in one statement.
@@ -116,7 +116,7 @@ fn load(
     Ok(LoadedForOrders { carts, products: offers(connection, &products)?, ordered, keys })
 }
 
-fn offers(
+pub(super) fn offers(
     connection: &mut SqliteConnection,
     products: &BTreeSet<ProductId>,
 ) -> Result<HashMap<ProductId, OfferedProduct>, StorageError> {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cartwright_domain::{Order, OrderId};
-use cartwright_storage::{OrderStep, Stepped, StorageError, decide_steps};
+use cartwright_domain::{Order, OrderId, ProductId};
+use cartwright_storage::{OrderBatch, OrderStep, Stepped, StorageError, decide_steps};
 use chrono::{DateTime, Utc};
 use diesel::{
     RunQueryDsl, SqliteConnection,
@@ -11,13 +11,13 @@ use diesel::{
 };
 
 use super::{
-    place::{ENTER, MOVE_STOCK},
+    place::{ENTER, MOVE_STOCK, offers},
     read::{self, LOAD_ORDERS},
 };
 use crate::{
     connection::Transaction,
     error::storage_error,
-    rows::json,
+    rows::{broken, json},
     statement::{Bind, Statement},
     write::{exactly, put},
 };
@@ -39,7 +39,7 @@ pub(super) fn step(
     connection: &mut SqliteConnection,
     steps: &[OrderStep],
     now: DateTime<Utc>,
-) -> Result<Vec<Stepped>, StorageError> {
+) -> Result<OrderBatch<Stepped>, StorageError> {
     let mut transaction = Transaction::begin(connection)?;
     let connection = transaction.connection();
     let ids: Vec<OrderId> = steps.iter().map(|step| step.id).collect();
@@ -47,7 +47,7 @@ pub(super) fn step(
     let orders: HashMap<OrderId, Order> = orders.into_iter().map(|order| (order.id, order)).collect();
     let decided = decide_steps(steps, orders, now);
     if decided.taken.is_empty() {
-        return Ok(decided.outcomes);
+        return Ok(OrderBatch { outcomes: decided.outcomes, turned: Vec::new() });
     }
     let at = now.timestamp_micros();
     let recorded: Vec<_> =
@@ -63,15 +63,18 @@ pub(super) fn step(
     let taken = Statement::<(Text, Text, BigInt)>::new(LOAD_TAKEN, &[Bind::Text(&returning)])
         .load::<(String, String, i64)>(connection)
         .map_err(storage_error)?;
-    let mut units: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut units: BTreeMap<ProductId, i64> = BTreeMap::new();
     for (_, product, returned) in &taken {
+        let product = ProductId::new(product).map_err(|error| broken("a product", error))?;
         *units.entry(product).or_default() += returned;
     }
+    let before = offers(connection, &units.keys().cloned().collect())?;
+    let turned = before.into_iter().filter(|(_, product)| product.stock == 0).map(|(id, _)| id).collect();
     let moved: Vec<_> = units.into_iter().map(|(product, units)| (product, units, at)).collect();
     exactly(put(connection, MOVE_STOCK, &moved)?, moved.len(), "stocks were moved")?;
     let entered: Vec<_> =
         taken.iter().map(|(order, product, units)| (order, product, "return", units, at)).collect();
     exactly(put(connection, ENTER, &entered)?, entered.len(), "movements were entered")?;
     transaction.commit()?;
-    Ok(decided.outcomes)
+    Ok(OrderBatch { outcomes: decided.outcomes, turned })
 }

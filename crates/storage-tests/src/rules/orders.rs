@@ -7,7 +7,7 @@ use cartwright_domain::{
     Clock, Currency, Money, Order, OrderCursor, OrderError, OrderId, OrderPaging, OrderQuery, OrderStatus,
     Page, PageSize, PriceDifference, ProductChange, Purchase, Quantity, Shortage, Stock,
 };
-use cartwright_storage::{OrderPolicy, OrderRequest, OrderStep, Placed, Stepped, StockLocking};
+use cartwright_storage::{OrderBatch, OrderPolicy, OrderRequest, OrderStep, Placed, Stepped, StockLocking};
 use chrono::{DateTime, TimeDelta};
 use tokio::time::timeout;
 
@@ -50,7 +50,7 @@ impl Kit {
 
     async fn place_by(&self, locking: StockLocking, requests: &[OrderRequest]) -> Vec<Placed> {
         let policy = self.orders_by(locking);
-        let outcomes = self.store.place_orders(requests, &policy, &self.fence).await.unwrap();
+        let outcomes = self.store.place_orders(requests, &policy, &self.fence).await.unwrap().outcomes;
         assert_eq!(outcomes.len(), requests.len(), "one outcome for each request");
         outcomes
     }
@@ -92,7 +92,7 @@ impl Kit {
 
     async fn step(&self, id: OrderId, to: OrderStatus) -> Stepped {
         let step = OrderStep { id, owner: None, to, reason: Some(format!("to {to}")) };
-        self.store.step_orders(&[step], self.clock.now()).await.unwrap().remove(0)
+        self.store.step_orders(&[step], self.clock.now()).await.unwrap().outcomes.remove(0)
     }
 
     async fn no_drift(&self) {
@@ -144,6 +144,9 @@ pub async fn what_does_not_fit_is_refused_alone(kit: Kit) {
         let Placed::Refused { error, .. } = &outcomes[2] else { panic!("{outcomes:?}") };
         assert_eq!(*error, OrderError::InsufficientStock(vec![short("cup", 1, 2)]), "all or nothing");
         assert_eq!((kit.units("tea").await, kit.units("cup").await), (0, 1));
+        let policy = kit.orders_by(locking);
+        let last = kit.store.place_orders(&[buy("f", &[("cup", 1)])], &policy, &kit.fence).await.unwrap();
+        assert_eq!(last.turned, [product("cup")], "sold out");
         kit.no_drift().await;
     }
 }
@@ -255,7 +258,7 @@ pub async fn unlisted_lines_have_no_stock(kit: Kit) {
     let order = kit.bought(checkout("ana", 1)).await;
     assert_eq!((order.total_minor(), &*order.lines[0].name), (500, "A gift"));
     let strict = OrderPolicy { allow_unlisted: false, ..kit.orders_by(StockLocking::Locked) };
-    let outcomes = kit.store.place_orders(&[checkout("bob", 1)], &strict, &kit.fence).await.unwrap();
+    let outcomes = kit.store.place_orders(&[checkout("bob", 1)], &strict, &kit.fence).await.unwrap().outcomes;
     let error = OrderError::UnknownProduct(product("gift"));
     assert!(
         matches!(&outcomes[0], Placed::Refused { error: refused, .. } if *refused == error),
@@ -314,7 +317,7 @@ pub async fn concurrent_buyers_get_exactly_what_there_is(kit: Kit) {
                     for round in 0..5 {
                         let size = (task + round) % 4 + 1;
                         let batch: Vec<_> = (0..size).map(|_| buy("x", &[("tea", 1)])).collect();
-                        let outcomes = store.place_orders(&batch, &policy, &fence).await.unwrap();
+                        let outcomes = store.place_orders(&batch, &policy, &fence).await.unwrap().outcomes;
                         sold += outcomes.iter().filter(|outcome| matches!(outcome, Placed::Done(_))).count();
                     }
                     sold
@@ -344,7 +347,7 @@ pub async fn crossing_orders_do_not_wait_in_a_circle(kit: Kit) {
                     for _ in 0..8 {
                         let lines = if task % 2 == 0 { way } else { back };
                         let outcomes =
-                            store.place_orders(&[buy("x", &lines)], &policy, &fence).await.unwrap();
+                            store.place_orders(&[buy("x", &lines)], &policy, &fence).await.unwrap().outcomes;
                         assert!(matches!(outcomes[0], Placed::Done(_)), "{outcomes:?}");
                     }
                 })
@@ -370,7 +373,7 @@ pub async fn concurrent_checkouts_of_a_cart_are_one_order(kit: Kit) {
             let (store, policy) = (kit.store.clone(), policy.clone());
             tokio::spawn(async move {
                 let fence = RecordingFence::default();
-                store.place_orders(&[checkout("ana", 1)], &policy, &fence).await.unwrap().remove(0)
+                store.place_orders(&[checkout("ana", 1)], &policy, &fence).await.unwrap().outcomes.remove(0)
             })
         })
         .collect();
@@ -405,7 +408,10 @@ pub async fn orders_go_on_and_return_their_stock_once(kit: Kit) {
     assert_eq!(kit.step(id(), OrderStatus::Cancelled).await, Stepped::Missing);
     let not_hers =
         OrderStep { id: order.id, owner: Some(owner("bob")), to: OrderStatus::Cancelled, reason: None };
-    assert_eq!(kit.store.step_orders(&[not_hers], kit.clock.now()).await.unwrap(), [Stepped::Missing]);
+    assert_eq!(
+        kit.store.step_orders(&[not_hers], kit.clock.now()).await.unwrap().outcomes,
+        [Stepped::Missing]
+    );
     assert_eq!(kit.units("tea").await, 7);
     let tasks: Vec<_> = (0..8)
         .map(|_| {
@@ -416,7 +422,7 @@ pub async fn orders_go_on_and_return_their_stock_once(kit: Kit) {
                 to: OrderStatus::Cancelled,
                 reason: None,
             };
-            tokio::spawn(async move { store.step_orders(&[step], now).await.unwrap().remove(0) })
+            tokio::spawn(async move { store.step_orders(&[step], now).await.unwrap().outcomes.remove(0) })
         })
         .collect();
     let mut done = 0;
@@ -454,7 +460,8 @@ pub async fn steps_are_taken_together(kit: Kit) {
         step(&other, OrderStatus::Expired),
         step(&other, OrderStatus::Processing),
     ];
-    let outcomes = kit.store.step_orders(&steps, kit.clock.now()).await.unwrap();
+    let OrderBatch { outcomes, turned } = kit.store.step_orders(&steps, kit.clock.now()).await.unwrap();
+    assert_eq!(turned, [product("tea")]);
     assert!(matches!(&outcomes[1], Stepped::Done { from: OrderStatus::Processing, .. }), "{outcomes:?}");
     assert!(matches!(&outcomes[3], Stepped::Forbidden(_)), "{outcomes:?}");
     let back = kit.product("tea").await.unwrap();

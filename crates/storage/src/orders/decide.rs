@@ -11,7 +11,7 @@ use cartwright_domain::{
 };
 use chrono::{DateTime, Utc};
 
-use super::{OrderPolicy, OrderRequest, Placed};
+use super::{OrderBatch, OrderPolicy, OrderRequest, Placed};
 use crate::{CartChange, IdempotencyClaim, KeyState};
 
 /// A product as far as an order needs to know.
@@ -58,6 +58,8 @@ pub struct DecidedOrders {
     pub outcomes: Vec<Placed>,
     /// Units to be taken, by product.
     pub taken: BTreeMap<ProductId, u32>,
+    /// Products of which nothing is left.
+    pub sold_out: Vec<ProductId>,
     /// The carts that are emptied, each once, in the order of their owners.
     pub carts: Vec<CartChange>,
     /// Positions of the requests whose order is to be kept under their key.
@@ -90,6 +92,11 @@ impl DecidedOrders {
             (claim, Placed::Done(order) | Placed::Replayed(order)) => Some((claim, order)),
             _ => None,
         })
+    }
+
+    /// What is answered.
+    pub fn into_batch(self) -> OrderBatch<Placed> {
+        OrderBatch { outcomes: self.outcomes, turned: self.sold_out }
     }
 
     /// Whether there is nothing to write.
@@ -132,7 +139,15 @@ pub fn decide_orders(
         };
         outcomes.push(outcome);
     }
-    DecidedOrders { outcomes, taken: batch.taken, carts: batch.emptied.into_values().collect(), keep }
+    let nothing = |id: &&ProductId| batch.products.get(*id).is_some_and(|product| product.stock == 0);
+    let sold_out = batch.taken.keys().filter(nothing).cloned().collect();
+    DecidedOrders {
+        outcomes,
+        taken: batch.taken,
+        sold_out,
+        carts: batch.emptied.into_values().collect(),
+        keep,
+    }
 }
 
 struct Batch {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cartwright_domain::{
-    Cart, Clock, Money, Order, OrderCursor, OrderError, OrderId, OrderQuery, OrderStatus, OwnerId, Purchase,
-    Transition,
+    Cart, Clock, Money, Order, OrderCursor, OrderError, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId,
+    Purchase, Transition,
 };
 use chrono::{DateTime, Utc};
 
@@ -67,6 +67,21 @@ impl From<KeyState<Order>> for Placed {
             KeyState::Reused => Self::KeyReused,
             KeyState::Answered(order) => Self::Replayed(order),
         }
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderBatch<T> {
+    /// One for each request, in order.
+    pub outcomes: Vec<T>,
+    /// Products of which there is none any more, or some again: shoppers see that.
+    pub turned: Vec<ProductId>,
+}
+
+impl<T> Default for OrderBatch<T> {
+    fn default() -> Self {
+        Self { outcomes: Vec::new(), turned: Vec::new() }
     }
 }
 
@@ -177,7 +192,7 @@ pub trait OrderStore: Send + Sync + 'static {
         requests: &[OrderRequest],
         policy: &OrderPolicy,
         fence: &dyn Fence,
-    ) -> Result<Vec<Placed>, StorageError>;
+    ) -> Result<OrderBatch<Placed>, StorageError>;
 
     /// Takes orders to another status, in one transaction: one outcome for each step, in order. Each step is recorded; what
     /// a status [returns](OrderStatus::returns_stock) is back in stock, exactly once.
@@ -188,7 +203,7 @@ pub trait OrderStore: Send + Sync + 'static {
         &self,
         steps: &[OrderStep],
         now: DateTime<Utc>,
-    ) -> Result<Vec<Stepped>, StorageError>;
+    ) -> Result<OrderBatch<Stepped>, StorageError>;
 
     /// Reads orders as they are now: one for each id, in order; `None` for those that are not there.
     ///

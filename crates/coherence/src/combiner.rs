@@ -16,56 +16,68 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::CartServiceError;
+/// Why a request has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// Too many wait already. Nothing was done.
+    #[error("too many requests are waiting")]
+    Overloaded,
+    /// The task that carried the batch broke. Whether the request was carried out is not known.
+    #[error("the batch was lost")]
+    Lost,
+}
 
-type Reply<Resp> = oneshot::Sender<Result<Resp, CartServiceError>>;
-type Answer<Resp> = oneshot::Receiver<Result<Resp, CartServiceError>>;
 /// A request with the place where its answer goes.
-pub(crate) struct Waiting<Req, Resp> {
-    pub(crate) request: Req,
-    reply: Reply<Resp>,
+#[derive(Debug)]
+pub struct Waiting<Req, Resp> {
+    /// What is asked for.
+    pub request: Req,
+    reply: oneshot::Sender<Resp>,
 }
 
 impl<Req, Resp> Waiting<Req, Resp> {
-    /// Whether the caller still wants to know.
-    pub(crate) fn abandoned(&self) -> bool {
+    /// Whether the caller has gone away.
+    pub fn abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 
-    pub(crate) fn answer(self, answer: Result<Resp, CartServiceError>) {
+    /// Answers.
+    pub fn answer(self, answer: Resp) {
         let _ = self.reply.send(answer); // the caller may have gone away; the work is done all the same
     }
 }
 
-pub(crate) type BatchFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// A batch under way.
+pub type BatchFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Takes a batch and carries it out: answers every request of it.
-pub(crate) type Run<Req, Resp> = Arc<dyn Fn(Turn<Req, Resp>) -> BatchFuture + Send + Sync>;
+pub type Run<Req, Resp> = Arc<dyn Fn(Turn<Req, Resp>) -> BatchFuture + Send + Sync>;
 
 /// A batch that takes longer is not waited for: the next one may begin beside it. Waiting makes batches large, and large
 /// ones are cheap; but not for a slow disk, or for somebody else's lock.
 const SLOW: Duration = Duration::from_millis(5);
 
 /// Lanes in which requests wait for the batch before theirs. A lone request goes at once.
-pub(crate) struct Combiner<Req: Send + 'static, Resp: Send + 'static> {
+pub struct Combiner<Req: Send + 'static, Resp: Send + 'static> {
     lanes: Vec<Arc<Lane<Req, Resp>>>,
 }
 
 /// How much a lane takes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Requests in one batch at most.
-    pub(crate) batch: usize,
+    pub batch: usize,
     /// Requests that wait at most; more are refused.
-    pub(crate) waiting: usize,
+    pub waiting: usize,
     /// Batches under way at most.
-    pub(crate) at_once: usize,
+    pub at_once: usize,
     /// How long after a batch the next one waits until about as many wait as that one had. Clients who were answered
     /// together come back together: the first of them would otherwise be a batch alone, for which all others wait.
-    pub(crate) gathering: Duration,
+    pub gathering: Duration,
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
-    pub(crate) fn new(lanes: usize, limits: Limits, tracker: &TaskTracker, run: &Run<Req, Resp>) -> Self {
+    /// So many lanes, each of which gives its batches to `run`; the tracker knows those that are under way.
+    pub fn new(lanes: usize, limits: Limits, tracker: &TaskTracker, run: &Run<Req, Resp>) -> Self {
         let lane = || Lane {
             state: Mutex::new(State {
                 waiting: Vec::new(),
@@ -87,21 +99,24 @@ impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
     /// carried out all the same.
     ///
     /// A thread always uses the same lane. Batches are carried out on the runtime of whoever began them; should that
-    /// end, [`CartServiceError::Lost`] is answered.
-    pub(crate) fn submit(
+    /// end, [`NotTaken::Lost`] is answered.
+    pub fn submit(
         &self,
         request: Req,
         runtime: &Handle,
-    ) -> impl Future<Output = Result<Resp, CartServiceError>> + use<Req, Resp> {
+    ) -> impl Future<Output = Result<Resp, NotTaken>> + use<Req, Resp> {
         let answer = self.hand_in(request, runtime);
         async move {
-            let answer = answer.map_err(|_refused| CartServiceError::Overloaded)?;
-            answer.await.unwrap_or(Err(CartServiceError::Lost))
+            let answer = answer.map_err(|_refused| NotTaken::Overloaded)?;
+            answer.await.map_err(|_closed| NotTaken::Lost)
         }
     }
 
     /// As [`submit`](Self::submit), for a request that carries with it who waits. It is given back when too many wait.
-    pub(crate) fn hand_in(&self, request: Req, runtime: &Handle) -> Result<Answer<Resp>, Req> {
+    ///
+    /// # Errors
+    /// The request.
+    pub fn hand_in(&self, request: Req, runtime: &Handle) -> Result<oneshot::Receiver<Resp>, Req> {
         match self.lanes.get(seat() % self.lanes.len()) {
             Some(lane) => lane.hand_in(request, runtime),
             None => Err(request),
@@ -154,7 +169,7 @@ impl<Req, Resp> State<Req, Resp> {
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
-    fn hand_in(self: &Arc<Self>, request: Req, runtime: &Handle) -> Result<Answer<Resp>, Req> {
+    fn hand_in(self: &Arc<Self>, request: Req, runtime: &Handle) -> Result<oneshot::Receiver<Resp>, Req> {
         let (reply, answer) = oneshot::channel();
         let next = {
             let mut state = self.lock();
@@ -233,7 +248,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
 }
 
 /// The right to carry out a batch. The next one begins when this is dropped.
-pub(crate) struct Turn<Req: Send + 'static, Resp: Send + 'static> {
+pub struct Turn<Req: Send + 'static, Resp: Send + 'static> {
     lane: Arc<Lane<Req, Resp>>,
     number: u64,
     runtime: Handle,
@@ -243,7 +258,7 @@ pub(crate) struct Turn<Req: Send + 'static, Resp: Send + 'static> {
 
 impl<Req: Send + 'static, Resp: Send + 'static> Turn<Req, Resp> {
     /// The batch: all who wait by now, up to the limit.
-    pub(crate) fn batch(&mut self) -> Vec<Waiting<Req, Resp>> {
+    pub fn batch(&mut self) -> Vec<Waiting<Req, Resp>> {
         let mut state = self.lane.lock();
         let size = state.waiting.len().min(self.lane.limits.batch);
         self.size = Some(size);
@@ -294,16 +309,13 @@ mod tests {
                 work(turn).await;
                 let size = u32::try_from(batch.len()).unwrap();
                 for one in batch {
-                    one.answer(Ok(size));
+                    one.answer(size);
                 }
             })
         })
     }
 
-    fn submit(
-        combiner: &Combiner<u32, u32>,
-        n: u32,
-    ) -> tokio::task::JoinHandle<Result<u32, CartServiceError>> {
+    fn submit(combiner: &Combiner<u32, u32>, n: u32) -> tokio::task::JoinHandle<Result<u32, NotTaken>> {
         tokio::spawn(combiner.submit(n, &Handle::current()))
     }
 
@@ -403,12 +415,12 @@ mod tests {
             Box::pin(async move {
                 for one in turn.batch() {
                     assert_ne!(one.request, 13, "unlucky");
-                    one.answer(Ok(1));
+                    one.answer(1);
                 }
             })
         });
         let combiner = combiner(1, 1, 10, &run);
-        assert!(matches!(submit(&combiner, 13).await.unwrap(), Err(CartServiceError::Lost)));
+        assert!(matches!(submit(&combiner, 13).await.unwrap(), Err(NotTaken::Lost)));
         assert_eq!(submit(&combiner, 14).await.unwrap().unwrap(), 1);
     }
 
@@ -423,7 +435,7 @@ mod tests {
             submit(&combiner, n);
             settle().await;
         }
-        assert!(matches!(submit(&combiner, 9).await.unwrap(), Err(CartServiceError::Overloaded)));
+        assert!(matches!(submit(&combiner, 9).await.unwrap(), Err(NotTaken::Overloaded)));
     }
 
     /// Batches of a runtime end with it; the lane goes on, on another one.
@@ -443,8 +455,8 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(10)).await;
         let waiting = combiner.submit(2, ending.handle());
         ending.shutdown_background();
-        assert!(matches!(begun.await, Err(CartServiceError::Lost)));
-        assert!(matches!(waiting.await, Err(CartServiceError::Lost)));
+        assert!(matches!(begun.await, Err(NotTaken::Lost)));
+        assert!(matches!(waiting.await, Err(NotTaken::Lost)));
         assert_eq!(submit(&combiner, 3).await.unwrap().unwrap(), 1);
     }
 }

@@ -1,0 +1,138 @@
+//! How orders get at stock.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use cartwright_coherence::{Combiner, Limits, Run};
+use cartwright_storage::{OrderRequest, Placed, StockLocking};
+use tokio::sync::Semaphore;
+
+use crate::{OrdersError, service::Shared};
+
+/// How orders get at stock. All are exact; they differ in what they cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Orders that wait together go as one transaction, in which products are locked: a product that everybody wants at
+    /// once is sold as fast as the database commits batches.
+    #[default]
+    Batched,
+    /// A transaction for each order, in which products are locked.
+    Pessimistic,
+    /// A transaction for each order, which takes stock on the condition that there is enough, and is begun anew when there
+    /// is not any more.
+    Optimistic,
+}
+
+/// How many orders have a transaction of their own at the same time. More wait for connections anyway.
+const AT_ONCE: usize = 16;
+/// How long a batch waits for those who were answered with the batch before: clients need about this long to come back.
+const GATHERING: Duration = Duration::from_millis(1);
+
+pub(crate) type Admitted = Result<Placed, OrdersError>;
+
+/// Lets orders in.
+#[async_trait]
+pub(crate) trait Admission: Send + Sync {
+    /// Answers one. It is carried out to its end, also when the caller goes away.
+    async fn admit(&self, request: OrderRequest) -> Admitted;
+}
+
+pub(crate) fn admission(shared: &Arc<Shared>) -> Box<dyn Admission> {
+    let settings = &shared.settings;
+    match settings.strategy {
+        Strategy::Batched => {
+            let limits = Limits {
+                batch: settings.batch,
+                waiting: settings.waiting,
+                at_once: settings.transactions,
+                gathering: GATHERING,
+            };
+            let run: Run<OrderRequest, Admitted> = {
+                let shared = Arc::clone(shared);
+                Arc::new(move |mut turn| {
+                    let shared = Arc::clone(&shared);
+                    Box::pin(async move {
+                        // A request whose caller left before it was begun is not begun.
+                        let batch: Vec<_> =
+                            turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
+                        let requests: Vec<OrderRequest> =
+                            batch.iter().map(|waiting| waiting.request.clone()).collect();
+                        let placed = shared.place(&requests, StockLocking::Locked).await;
+                        drop(turn); // the next batch may begin while this one is answered
+                        match placed {
+                            Ok(outcomes) => {
+                                for (waiting, outcome) in batch.into_iter().zip(outcomes) {
+                                    waiting.answer(Ok(outcome));
+                                }
+                            }
+                            Err(error) => {
+                                for waiting in batch {
+                                    waiting.answer(Err(error.clone()));
+                                }
+                            }
+                        }
+                    })
+                })
+            };
+            let combiner = Combiner::new(1, limits, &shared.tasks, &run);
+            Box::new(Batched { shared: Arc::clone(shared), combiner })
+        }
+        Strategy::Pessimistic => Box::new(Alone::new(shared, StockLocking::Locked)),
+        Strategy::Optimistic => Box::new(Alone::new(shared, StockLocking::Conditional)),
+    }
+}
+
+struct Batched {
+    shared: Arc<Shared>,
+    combiner: Combiner<OrderRequest, Admitted>,
+}
+
+#[async_trait]
+impl Admission for Batched {
+    async fn admit(&self, request: OrderRequest) -> Admitted {
+        let answer = {
+            let _accepted = self.shared.accept()?;
+            self.combiner.submit(request, &self.shared.runtime)
+        };
+        answer.await?
+    }
+}
+
+/// Each order by itself.
+struct Alone {
+    shared: Arc<Shared>,
+    locking: StockLocking,
+    /// Places of those who wait or are under way.
+    waiting: Arc<Semaphore>,
+    under_way: Arc<Semaphore>,
+}
+
+impl Alone {
+    fn new(shared: &Arc<Shared>, locking: StockLocking) -> Self {
+        let waiting = shared.settings.waiting.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            shared: Arc::clone(shared),
+            locking,
+            waiting: Arc::new(Semaphore::new(waiting)),
+            under_way: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
+
+#[async_trait]
+impl Admission for Alone {
+    async fn admit(&self, request: OrderRequest) -> Admitted {
+        let accepted = self.shared.accept()?;
+        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_full| OrdersError::Overloaded)?;
+        // Fair, and never closed.
+        let turn = Arc::clone(&self.under_way).acquire_owned().await.map_err(|_closed| OrdersError::Lost)?;
+        let (shared, locking) = (Arc::clone(&self.shared), self.locking);
+        let placed = self.shared.runtime.spawn(async move {
+            let placed = shared.place(std::slice::from_ref(&request), locking).await;
+            drop((turn, place, accepted));
+            placed
+        });
+        let mut outcomes = placed.await.map_err(|_panicked| OrdersError::Lost)??;
+        outcomes.pop().ok_or(OrdersError::Lost)
+    }
+}

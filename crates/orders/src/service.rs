@@ -1,0 +1,327 @@
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use cartwright_cache::{CartCache, CartEvent, EventBus, LeaseWanted};
+use cartwright_coherence::{FencedWrite, Fencing};
+use cartwright_domain::{
+    Clock, Money, Order, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId, Purchase, Transition,
+};
+use cartwright_storage::{
+    Fence, IdempotencyClaim, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep, Placed,
+    ShopStore, Stepped, StockLocking, StorageError,
+};
+use metrics::{Counter, Histogram};
+use tokio::runtime::Handle;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+
+use crate::{
+    OrdersError, Strategy,
+    admission::{Admission, admission},
+};
+
+/// For how long the cache's gate stays closed when a checkout had to close it.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How the service works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How orders get at stock.
+    pub strategy: Strategy,
+    /// Orders in one transaction at most.
+    pub batch: usize,
+    /// Transactions at the same time. The next one waits for the one before, unless that is slow.
+    pub transactions: usize,
+    /// Orders that wait at most; more are refused as overload.
+    pub waiting: usize,
+    /// Whether lines of carts that the catalogue does not know may be bought.
+    pub allow_unlisted: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::default(),
+            batch: 256,
+            transactions: 2,
+            waiting: 10_000,
+            allow_unlisted: false,
+        }
+    }
+}
+
+/// Hears of products of which there is none any more, or some again.
+#[async_trait]
+pub trait StockListener: Send + Sync + 'static {
+    /// It has been so since a moment ago. Runs in the background, and is waited for at the end.
+    async fn turned(&self, products: Vec<ProductId>);
+}
+
+/// Nobody wants to know.
+#[derive(Debug, Clone, Copy)]
+pub struct NobodyListens;
+
+#[async_trait]
+impl StockListener for NobodyListens {
+    async fn turned(&self, _products: Vec<ProductId>) {}
+}
+
+/// What a service is made of.
+pub struct Parts {
+    /// The truth.
+    pub store: Arc<dyn ShopStore>,
+    /// The cache of carts, which is fenced off when one is checked out. `None`: there is none.
+    pub cache: Option<Arc<dyn CartCache>>,
+    /// Tells new versions of carts.
+    pub events: Arc<dyn EventBus>,
+    /// Who wants to know what is sold out.
+    pub stock: Arc<dyn StockListener>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// How it works.
+    pub settings: Settings,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What all strategies have in common.
+pub(crate) struct Shared {
+    store: Arc<dyn ShopStore>,
+    fencing: Fencing,
+    events: Arc<dyn EventBus>,
+    stock: Arc<dyn StockListener>,
+    clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    figures: Figures,
+    pub(crate) runtime: Handle,
+    pub(crate) tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Metrics, looked up once.
+struct Figures {
+    batch: Histogram,
+    made: Counter,
+    refused: Counter,
+    sold_out: Counter,
+}
+
+impl Figures {
+    fn register() -> Self {
+        let outcomes =
+            |outcome: &'static str| metrics::counter!("cartwright_orders_total", "outcome" => outcome);
+        Self {
+            batch: metrics::histogram!("cartwright_order_batch"),
+            made: outcomes("made"),
+            refused: outcomes("refused"),
+            sold_out: metrics::counter!("cartwright_sold_out_total"),
+        }
+    }
+}
+
+/// The transaction of a batch.
+struct Place<'a> {
+    shared: &'a Shared,
+    requests: &'a [OrderRequest],
+    policy: OrderPolicy,
+}
+
+#[async_trait]
+impl FencedWrite for Place<'_> {
+    type Written = OrderBatch<Placed>;
+
+    async fn write(&self, fence: &dyn Fence) -> Result<OrderBatch<Placed>, StorageError> {
+        self.shared.store.place_orders(self.requests, &self.policy, fence).await
+    }
+
+    /// Nobody looks at an empty cart right away.
+    fn wants_lease(&self, _carts: usize) -> LeaseWanted {
+        LeaseWanted::No
+    }
+}
+
+impl Shared {
+    /// Shutdown waits while the token is held; and it is taken before looking, so that no request slips in between.
+    pub(crate) fn accept(&self) -> Result<TaskTrackerToken, OrdersError> {
+        let token = self.tasks.token();
+        if self.stop.is_cancelled() { Err(OrdersError::ShuttingDown) } else { Ok(token) }
+    }
+
+    /// One transaction, and what follows from it in the background.
+    pub(crate) async fn place(
+        &self,
+        requests: &[OrderRequest],
+        locking: StockLocking,
+    ) -> Result<Vec<Placed>, OrdersError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.figures.batch.record(requests.len() as f64);
+        let allow_unlisted = self.settings.allow_unlisted;
+        let policy = OrderPolicy { clock: Arc::clone(&self.clock), allow_unlisted, locking };
+        let write = Place { shared: self, requests, policy };
+        let (OrderBatch { outcomes, turned }, raised) = self.fencing.around(&*self.store, &write).await?;
+        let made = outcomes.iter().filter(|outcome| matches!(outcome, Placed::Done(_))).count();
+        self.figures.made.increment(made as u64);
+        self.figures.refused.increment((outcomes.len() - made) as u64);
+        self.figures.sold_out.increment(turned.len() as u64);
+        let emptied = raised.map(|raised| raised.changing).unwrap_or_default();
+        self.tell(emptied, turned);
+        Ok(outcomes)
+    }
+
+    /// In the background: other devices hear of their empty carts, the catalogue's caches of what is sold out.
+    fn tell(&self, emptied: Vec<OwnerId>, turned: Vec<ProductId>) {
+        if !emptied.is_empty() {
+            let events = Arc::clone(&self.events);
+            let emptied: Vec<CartEvent> =
+                emptied.into_iter().map(|owner| CartEvent { owner, version: u64::MAX }).collect();
+            self.tasks.spawn_on(async move { events.publish(&emptied).await }, &self.runtime);
+        }
+        if !turned.is_empty() {
+            let stock = Arc::clone(&self.stock);
+            self.tasks.spawn_on(async move { stock.turned(turned).await }, &self.runtime);
+        }
+    }
+}
+
+/// Orders. A clone is the same service.
+#[derive(Clone)]
+pub struct OrderService {
+    shared: Arc<Shared>,
+    admission: Arc<dyn Admission>,
+}
+
+impl std::fmt::Debug for OrderService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OrderService").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+impl OrderService {
+    /// Starts the service on the current tokio runtime, which must be multi-threaded and outlive it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(parts: Parts) -> Self {
+        let Parts { store, cache, events, stock, clock, settings } = parts;
+        let shared = Arc::new(Shared {
+            store,
+            fencing: Fencing { cache, pause: PAUSE },
+            events,
+            stock,
+            clock,
+            settings,
+            figures: Figures::register(),
+            runtime: Handle::current(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        let admission = Arc::from(admission(&shared));
+        Self { shared, admission }
+    }
+
+    /// Buys. Whether the order was made just now, or before: `false` and `true` of the second of the results. When the
+    /// caller stops waiting after the transaction was begun, it is carried out all the same.
+    ///
+    /// # Errors
+    /// [`OrdersError`]; nothing was bought, except that [`OrdersError::Storage`] and [`OrdersError::Lost`] leave it open:
+    /// an idempotency key, or the version of the cart, makes it safe to try again.
+    pub async fn buy(
+        &self,
+        owner: OwnerId,
+        purchase: Purchase,
+        expected_total: Option<Money>,
+        claim: Option<IdempotencyClaim>,
+    ) -> Result<(Order, bool), OrdersError> {
+        let id = OrderId::new(self.shared.clock.now(), rand::random());
+        let request = OrderRequest { id, owner, purchase, expected_total, claim };
+        match self.admission.admit(request).await? {
+            Placed::Done(order) => Ok((order, false)),
+            Placed::Replayed(order) => Ok((order, true)),
+            Placed::Refused { error, cart } => Err(OrdersError::Refused { error, cart }),
+            Placed::KeyReused => Err(OrdersError::KeyReused),
+            Placed::KeyInFlight => Err(OrdersError::KeyInFlight),
+        }
+    }
+
+    /// Cancels an order; what it took is back in stock, once. One that is cancelled already is answered as it is.
+    /// `owner`: whose it must be; `None`: anybody's.
+    ///
+    /// # Errors
+    /// [`OrdersError::Missing`], [`OrdersError::Forbidden`] when it is too late, and those of the store.
+    pub async fn cancel(
+        &self,
+        id: OrderId,
+        owner: Option<OwnerId>,
+        reason: Option<String>,
+    ) -> Result<Order, OrdersError> {
+        let step = OrderStep { id, owner, to: OrderStatus::Cancelled, reason };
+        match self.step(step).await? {
+            Stepped::Done { order, .. } | Stepped::Already(order) => Ok(order),
+            Stepped::Forbidden(order) => Err(OrdersError::Forbidden(Box::new(order))),
+            Stepped::Missing => Err(OrdersError::Missing),
+        }
+    }
+
+    /// Takes an order to another status. Carried out to its end, also when the caller goes away.
+    ///
+    /// # Errors
+    /// [`OrdersError::ShuttingDown`], and those of the store.
+    pub async fn step(&self, step: OrderStep) -> Result<Stepped, OrdersError> {
+        let accepted = self.shared.accept()?;
+        let shared = Arc::clone(&self.shared);
+        let stepped = self.shared.runtime.spawn(async move {
+            let OrderBatch { mut outcomes, turned } =
+                shared.store.step_orders(&[step], shared.clock.now()).await?;
+            shared.tell(Vec::new(), turned);
+            drop(accepted);
+            outcomes.pop().ok_or(OrdersError::Lost)
+        });
+        stepped.await.map_err(|_panicked| OrdersError::Lost)?
+    }
+
+    /// An order. `owner`: whose it must be; `None`: anybody's.
+    ///
+    /// # Errors
+    /// [`OrdersError::Missing`], and those of the store.
+    pub async fn order(&self, id: OrderId, owner: Option<&OwnerId>) -> Result<Order, OrdersError> {
+        let found = self.shared.store.orders(&[id]).await?.pop().flatten();
+        found.filter(|order| owner.is_none_or(|owner| order.owner == *owner)).ok_or(OrdersError::Missing)
+    }
+
+    /// An order with every step it has taken, the oldest first.
+    ///
+    /// # Errors
+    /// As [`order`](Self::order).
+    pub async fn progress(
+        &self,
+        id: OrderId,
+        owner: Option<&OwnerId>,
+    ) -> Result<(Order, Vec<Transition>), OrdersError> {
+        // The steps first: the order is never behind them.
+        let steps = self.shared.store.order_transitions(id).await?;
+        Ok((self.order(id, owner).await?, steps))
+    }
+
+    /// A part of the orders, the newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn list(&self, query: &OrderQuery) -> Result<ListedOrders, OrdersError> {
+        Ok(self.shared.store.list_orders(query).await?)
+    }
+
+    /// Refuses what is new, finishes what was accepted, and returns when that is done.
+    pub async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
