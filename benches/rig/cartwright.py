@@ -6,12 +6,16 @@ from .base import Base
 
 
 class Adapter(Base):
-    workloads = ("get_cart_hot", "add_to_cart", "mixed_70_30", "product_zipf")
+    workloads = ("get_cart_hot", "add_to_cart", "mixed_70_30", "product_zipf", "checkout_stream", "checkout_hot")
 
     def get_cart(self, u): return "GET", f"/api/v1/carts/{u}", None, None
     def add(self, u, k): return "POST", f"/api/v1/carts/{u}/items", None, {"product_id": self.line(u, k), "quantity": 1}
 
     def product(self, p): return "GET", f"/api/v1/products/{p}/cached", None, None
+
+    def order(self, p, u): return "POST", "/api/v1/orders", {"X-User-ID": str(u)}, {"product_id": p, "quantity": 1}
+    def set_stock(self, p, n): self.psql(f"update products set stock = {n} where id = '{p}'")
+    def get_stock(self, p): return int(self.psql(f"select stock from products where id = '{p}'"))
 
     def warm(self):
         """What a running system would have cached: every cart, and every product that will be asked for, once."""
@@ -21,7 +25,7 @@ class Adapter(Base):
 
     def seed(self):
         # A new version of every cart while the server runs would be served stale: rows are made before it has read any.
-        self.psql("truncate carts, products, product_words, category_counts")
+        self.psql("truncate carts, products, product_words, category_counts, orders cascade")
         self.psql(f"""insert into products (id, name, description, price_minor, currency, active, stock, category, created_at, updated_at)
             select i::text, 'Rig product ' || lpad(i::text, 6, '0') || ', a plain description',
                    'A description of some length that says what this product is for, how it is made and of what, and how long it lasts. '

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Server, Settings, StoreKind},
     demo, out, telemetry,
-    wiring::{AnyStore, describe_cache, settle, start_carts, start_catalog},
+    wiring::{AnyStore, describe_cache, settle, start_carts, start_catalog, start_orders},
 };
 
 /// How often used idempotency keys are forgotten, and how many in one statement.
@@ -41,11 +41,13 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     let started = start_carts(&settings, &store).await?;
     let (carts, catalog) = (started.carts.clone(), start_catalog(&settings, &store, &started).await?);
+    let orders = start_orders(&settings, &store, &started, &catalog)?;
     let seeded = seed_demo(&settings, &*store.store(), &catalog).await?;
     let draining = Arc::new(AtomicBool::new(false));
     let state = AppState {
         carts: carts.clone(),
         catalog: catalog.clone(),
+        orders: orders.clone(),
         settings: Arc::new(HttpSettings {
             cors_origins: settings.server.cors_origins.clone(),
             edge: settings.edge.control(),
@@ -72,6 +74,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     // Everything that was accepted, also what no client waits for any more.
     carts.shutdown().await;
+    orders.shutdown().await;
     settle(&catalog).await;
     stop.cancel();
     let _ = cleaner.await;

@@ -3,12 +3,14 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use async_trait::async_trait;
 use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache};
 use cartwright_cache_redis::{RedisBus, RedisCartCache, RedisEventBus, RedisOptions, RedisShared};
 use cartwright_cart::CartService;
 use cartwright_catalog::{CatalogService, Parts, Shared};
-use cartwright_domain::SystemClock;
+use cartwright_domain::{ProductId, SystemClock};
 use cartwright_layered::{Bus, SharedLayer};
+use cartwright_orders::{OrderService, StockListener};
 use cartwright_storage::{ShopStore, Store};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
@@ -113,6 +115,8 @@ pub(crate) fn describe_cache(settings: &Settings) -> anyhow::Result<&'static str
 /// The cart service, and what the catalogue shares with it.
 pub(crate) struct Started {
     pub(crate) carts: CartService,
+    cache: Option<Arc<dyn CartCache>>,
+    events: Arc<dyn EventBus>,
     shared: Shared,
 }
 
@@ -131,6 +135,35 @@ pub(crate) async fn start_catalog(
     }))
 }
 
+/// Puts the order service together and starts it on the current runtime.
+pub(crate) fn start_orders(
+    settings: &Settings,
+    store: &AnyStore,
+    started: &Started,
+    catalog: &CatalogService,
+) -> anyhow::Result<OrderService> {
+    Ok(OrderService::start(cartwright_orders::Parts {
+        store: store.shop(),
+        cache: started.cache.clone(),
+        events: Arc::clone(&started.events),
+        stock: Arc::new(SoldOut(catalog.clone())),
+        clock: Arc::new(SystemClock),
+        settings: settings.orders.settings(settings.allow_unlisted()?),
+    }))
+}
+
+/// Lets the catalogue's caches know what is sold out, or back.
+struct SoldOut(CatalogService);
+
+#[async_trait]
+impl StockListener for SoldOut {
+    async fn turned(&self, products: Vec<ProductId>) {
+        if let Err(error) = self.0.stock_turned(products).await {
+            tracing::warn!(%error, "shoppers see later than usual what is sold out");
+        }
+    }
+}
+
 /// Waits until everybody who has to be told of a change has been: the caches behind, and for some seconds at most those
 /// in front.
 pub(crate) async fn settle(catalog: &CatalogService) {
@@ -142,7 +175,7 @@ pub(crate) async fn settle(catalog: &CatalogService) {
 pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow::Result<Started> {
     let Caches { carts: cache, events, shared } = caches(settings, store).await?;
     let mut builder =
-        CartService::builder(store.store()).events(events).settings(cartwright_cart::Settings {
+        CartService::builder(store.store()).events(Arc::clone(&events)).settings(cartwright_cart::Settings {
             allow_unlisted: settings.allow_unlisted()?,
             write_transactions: settings.carts.write_transactions,
             write_batch: settings.carts.write_batch,
@@ -152,10 +185,10 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
             waiting: settings.carts.waiting,
             ..cartwright_cart::Settings::default()
         });
-    if let Some(cache) = cache {
-        builder = builder.cache(cache);
+    if let Some(cache) = &cache {
+        builder = builder.cache(Arc::clone(cache));
     }
-    Ok(Started { carts: builder.start(), shared })
+    Ok(Started { carts: builder.start(), cache, events, shared })
 }
 
 struct Caches {

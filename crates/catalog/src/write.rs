@@ -178,6 +178,20 @@ impl CatalogService {
         .await
     }
 
+    /// Says that there is none of these any more, or some again, since a moment ago: whoever looks at them, or at lists
+    /// and searches for what is in stock, is to see that.
+    ///
+    /// # Errors
+    /// [`CatalogError`] when the caches could not be told: then it is seen when what they keep runs out.
+    pub async fn stock_turned(&self, products: Vec<ProductId>) -> Result<(), CatalogError> {
+        self.write(Touched::products(&products), async move |service| {
+            let found = service.inner.store.products(&products, ReadFrom::Primary).await?;
+            let categories = found.iter().flatten().map(|product| product.details.category.as_ref());
+            Ok(((), tags(categories)))
+        })
+        .await
+    }
+
     /// What [`import`](Self::import) would do.
     ///
     /// # Errors

@@ -50,3 +50,8 @@ pub(crate) fn plain(status: StatusCode, body: Bytes) -> HttpResponse {
     headers.insert(CONTENT_TYPE, JSON);
     response
 }
+
+pub(crate) fn text(text: String) -> HeaderValue {
+    // Visible ASCII: can always be sent.
+    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
+}

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use cartwright_cart::CartService;
 use cartwright_catalog::CatalogService;
 use cartwright_domain::Currency;
+use cartwright_orders::OrderService;
 
 use crate::{catalog::stats, openapi::document, routes};
 
@@ -70,6 +71,8 @@ pub struct AppState {
     pub carts: CartService,
     /// The products.
     pub catalog: CatalogService,
+    /// What is bought.
+    pub orders: OrderService,
     /// How requests are answered.
     pub settings: Arc<HttpSettings>,
     /// Writes the metrics in the Prometheus text format.

@@ -1,6 +1,6 @@
 //! Request bodies: read with a limit, parsed by hand, so that every error names its place.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use actix_web::{
     HttpRequest,
@@ -46,7 +46,7 @@ fn called_json(request: &HttpRequest) -> bool {
 
 /// The members of an object, taken one by one; what is wrong is collected.
 pub(crate) struct Fields<'a> {
-    at: &'static str,
+    at: Cow<'static, str>,
     members: BTreeMap<String, &'a RawValue>,
     errors: Vec<FieldError>,
 }
@@ -55,7 +55,7 @@ impl<'a> Fields<'a> {
     /// The members of the body.
     pub(crate) fn of_body(body: &'a [u8]) -> Result<Self, Problem> {
         match serde_json::from_slice(body) {
-            Ok(members) => Ok(Self { at: "", members, errors: Vec::new() }),
+            Ok(members) => Ok(Self { at: Cow::Borrowed(""), members, errors: Vec::new() }),
             Err(error) if error.classify() == Category::Data => {
                 Err(Problem::invalid("", "not_an_object", "the body must be a JSON object"))
             }
@@ -121,13 +121,74 @@ impl<'a> Fields<'a> {
     /// How many to add; one, unless it says otherwise.
     pub(crate) fn quantity_to_add(&mut self) -> Option<Quantity> {
         let Some(raw) = self.members.remove("quantity") else { return Some(Quantity::ONE) };
-        quantity(raw.get()).map_err(|error| self.errors.push(error)).ok()
+        let pointer = format!("{}/quantity", self.at);
+        quantity(raw.get(), &pointer).map_err(|error| self.errors.push(error)).ok()
     }
 
     /// How many there shall be. Outer `None`: it does not say; inner `None`: none.
     pub(crate) fn quantity_to_set(&mut self) -> Option<Option<Quantity>> {
         let raw = self.members.remove("quantity")?;
         quantity_or_zero(raw.get(), "/quantity").map_err(|error| self.errors.push(error)).ok()
+    }
+
+    /// What is to be bought: a product and a quantity, or `lines` of them.
+    pub(crate) fn order_lines(&mut self) -> Option<Vec<(ProductId, Quantity)>> {
+        let Some(raw) = self.optional("lines") else {
+            let (product, quantity) = (self.product_id(), self.quantity_to_add());
+            return Some(vec![(product?, quantity?)]);
+        };
+        for name in ["product_id", "quantity"] {
+            if self.members.remove(name).is_some() {
+                self.wrong(name, "contradiction", format!("either {name}, or lines"));
+            }
+        }
+        let Ok(lines) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
+            self.wrong("lines", "not_a_list", "lines must be a list of objects");
+            return None;
+        };
+        let mut bought = Vec::with_capacity(lines.len());
+        for (at, line) in lines.into_iter().enumerate() {
+            let at = format!("{}/lines/{at}", self.at);
+            let Ok(members) = serde_json::from_str(line.get()) else {
+                self.errors.push(FieldError::new(at, "not_an_object", "a line must be an object"));
+                continue;
+            };
+            let mut inner = Fields { at: Cow::Owned(at), members, errors: Vec::new() };
+            let line = (inner.product_id(), inner.quantity_to_add());
+            inner.no_more(false);
+            self.errors.append(&mut inner.errors);
+            bought.extend(line.0.zip(line.1));
+        }
+        Some(bought)
+    }
+
+    /// The total that the client expects, in the currency that it names.
+    pub(crate) fn expected_total(&mut self, default: Currency) -> Option<Money> {
+        let currency = self.currency(default);
+        let raw = self.optional("expected_total")?;
+        self.amount("expected_total", raw, currency?)
+    }
+
+    /// The version of the cart that the client has seen.
+    pub(crate) fn cart_version(&mut self) -> Option<u64> {
+        let raw = self.optional("cart_version")?.get();
+        let version = raw.parse().ok().filter(|_| is_integer(raw));
+        if version.is_none() {
+            self.wrong("cart_version", "not_a_version", "a version is a whole number, as in the cart's ETag");
+        }
+        version
+    }
+
+    /// Why, in at most 200 characters.
+    pub(crate) fn reason(&mut self) -> Option<String> {
+        let raw = self.optional("reason")?;
+        let reason = self.text("reason", raw)?;
+        let bad =
+            reason.chars().count() > 200 || reason.chars().any(|c| c.is_control() || is_bidi_control(c));
+        if bad {
+            self.wrong("reason", "invalid_text", "a reason has at most 200 printable characters");
+        }
+        Some(reason).filter(|_| !bad)
     }
 
     /// What the client says that the product is.
@@ -137,14 +198,9 @@ impl<'a> Fields<'a> {
             self.wrong("product_data", "not_an_object", "product_data must be an object");
             return None;
         };
-        let mut inner = Fields { at: "/product_data", members, errors: Vec::new() };
+        let mut inner = Fields { at: Cow::Borrowed("/product_data"), members, errors: Vec::new() };
         let name = inner.name();
-        let currency = match inner.optional("currency") {
-            None => Some(default),
-            Some(raw) => inner.text("currency", raw).and_then(|code| {
-                Currency::new(&code).map_err(|error| inner.wrong("currency", "unknown_currency", error)).ok()
-            }),
-        };
+        let currency = inner.currency(default);
         let price = inner.price(currency.unwrap_or(default));
         inner.no_more(forgiving);
         self.errors.append(&mut inner.errors);
@@ -165,14 +221,25 @@ impl<'a> Fields<'a> {
         Some(name)
     }
 
+    fn currency(&mut self, default: Currency) -> Option<Currency> {
+        let Some(raw) = self.optional("currency") else { return Some(default) };
+        let code = self.text("currency", raw)?;
+        Currency::new(&code).map_err(|error| self.wrong("currency", "unknown_currency", error)).ok()
+    }
+
     fn price(&mut self, currency: Currency) -> Option<Money> {
-        let raw = self.required("price")?.get();
+        let raw = self.required("price")?;
+        self.amount("price", raw, currency)
+    }
+
+    fn amount(&mut self, name: &str, raw: &RawValue, currency: Currency) -> Option<Money> {
+        let raw = raw.get();
         let text = if raw.starts_with('"') {
             serde_json::from_str(raw).unwrap_or_default()
         } else {
             raw.to_owned() // the number's own digits: a float would round them
         };
-        Money::parse(&text, currency).map_err(|error| self.wrong("price", error.code(), error)).ok()
+        Money::parse(&text, currency).map_err(|error| self.wrong(name, error.code(), error)).ok()
     }
 
     /// What was not taken is unknown, which a forgiving address ignores.
@@ -211,9 +278,8 @@ fn integer(raw: &str, pointer: &str) -> Result<i64, FieldError> {
     Ok(raw.parse().unwrap_or(if raw.starts_with('-') { i64::MIN } else { i64::MAX }))
 }
 
-fn quantity(raw: &str) -> Result<Quantity, FieldError> {
-    Quantity::new(integer(raw, "/quantity")?)
-        .map_err(|error| FieldError::new("/quantity", "out_of_range", error))
+fn quantity(raw: &str, pointer: &str) -> Result<Quantity, FieldError> {
+    Quantity::new(integer(raw, pointer)?).map_err(|error| FieldError::new(pointer, "out_of_range", error))
 }
 
 /// A quantity to set, from a body or a query: 0 is `None`.

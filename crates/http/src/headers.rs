@@ -23,15 +23,19 @@ pub(crate) fn owner(request: &HttpRequest) -> Result<OwnerId, Problem> {
     if let Some(id) = request.match_info().get("user_id") {
         return owner_named(id);
     }
-    match request.headers().get("x-user-id") {
-        None => Err(Problem::Header {
-            name: USER,
-            code: "missing_user",
-            detail: "Send the header X-User-ID, or name the user in the path: /cart/{user_id}.",
-        }),
-        Some(value) => OwnerId::new(&String::from_utf8_lossy(value.as_bytes()))
-            .map_err(|error| Problem::invalid("/header/X-User-ID", "invalid_id", error)),
-    }
+    caller(request)?.ok_or(Problem::Header {
+        name: USER,
+        code: "missing_user",
+        detail: "Send the header X-User-ID, or name the user in the path where that can be done.",
+    })
+}
+
+/// Who asks, by the header `X-User-ID`. `None`: he does not say.
+pub(crate) fn caller(request: &HttpRequest) -> Result<Option<OwnerId>, Problem> {
+    let Some(value) = request.headers().get("x-user-id") else { return Ok(None) };
+    OwnerId::new(&String::from_utf8_lossy(value.as_bytes()))
+        .map(Some)
+        .map_err(|error| Problem::invalid("/header/X-User-ID", "invalid_id", error))
 }
 
 /// The one whom a path names.

@@ -1,5 +1,6 @@
 //! The HTTP adapter: actix-web routes over a [`CartService`](cartwright_cart::CartService)
-//! and a [`CatalogService`](cartwright_catalog::CatalogService).
+//! a [`CatalogService`](cartwright_catalog::CatalogService) and an
+//! [`OrderService`](cartwright_orders::OrderService).
 //!
 //! Every handler does three things: extract, one call of the service, map. What is not an answer is a `Problem`
 //! (RFC 9457), and one table in `problem` says which status and code each has.
@@ -16,6 +17,7 @@ mod headers;
 mod health;
 mod observe;
 mod openapi;
+mod orders;
 mod problem;
 mod query;
 mod render;

@@ -5,7 +5,17 @@ use std::fmt::Display;
 
 use actix_web::{HttpRequest, web};
 
+use cartwright_domain::{Page, PageError, PageSize};
+
 use crate::problem::{FieldError, Problem};
+
+/// A part of a list.
+pub(crate) enum Part {
+    /// A numbered page.
+    Page(Page),
+    /// So many after a cursor, of which this is the text.
+    After(Option<String>, PageSize),
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Query {
@@ -90,9 +100,48 @@ impl Query {
         chosen.map(|(_, choice)| *choice)
     }
 
+    /// Which part of a list: a numbered page, or what comes after a cursor.
+    pub(crate) fn part(&mut self) -> Part {
+        let by_cursor = ["cursor", "limit"].into_iter().find(|name| self.get(name).is_some());
+        let by_page = ["page", "page_size"].into_iter().find(|name| self.get(name).is_some());
+        match (by_cursor, by_page) {
+            (Some(one), Some(other)) => {
+                let detail = format!(
+                    "{one} and {other} do not go together: either page and page_size, or cursor and limit"
+                );
+                self.wrong(one, "contradiction", detail);
+                Part::Page(Page::default())
+            }
+            (Some(_), None) => {
+                let size = self.size("limit");
+                Part::After(self.get("cursor").filter(|text| !text.is_empty()).map(str::to_owned), size)
+            }
+            (None, _) => Part::Page(self.page()),
+        }
+    }
+
+    /// A numbered page.
+    pub(crate) fn page(&mut self) -> Page {
+        let size = self.size("page_size");
+        let number = self.number("page").unwrap_or(1);
+        self.keep("page", Page::new(number, size), page_code).unwrap_or_default()
+    }
+
+    fn size(&mut self, name: &str) -> PageSize {
+        let wanted = self.number(name).map(PageSize::new);
+        wanted.and_then(|read| self.keep(name, read, page_code)).unwrap_or_default()
+    }
+
     /// All that is wrong, if anything is.
     pub(crate) fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::Invalid(self.errors)) }
+    }
+}
+
+fn page_code(error: &PageError) -> &'static str {
+    match error {
+        PageError::Size(_) | PageError::Zero => "out_of_range",
+        PageError::TooFar => "too_far",
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) fn problem_body(error: &actix_web::Error, request_id: &str) -> Vec<u8
     match error.as_error::<Problem>() {
         Some(problem) => {
             let entry = problem.entry();
-            let (cart, product) = match problem.current() {
+            let current = problem.current();
+            let (cart, product) = match &current {
                 None => (None, None),
                 Some(Current::Cart(cart)) => (serde_json::from_slice(&cart.body).ok(), None),
                 Some(Current::Product(product)) => (None, serde_json::from_slice(&product.body).ok()),

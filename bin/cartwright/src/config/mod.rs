@@ -7,6 +7,7 @@ mod carts;
 mod catalog;
 mod database;
 mod edge;
+mod orders;
 mod secret;
 mod server;
 
@@ -26,6 +27,7 @@ pub(crate) use self::{
     catalog::Catalog,
     database::{Database, StoreKind},
     edge::Edge,
+    orders::Orders,
     secret::SecretUrl,
     server::{LogFormat, Server, half_the_cores},
 };
@@ -41,11 +43,12 @@ pub(crate) struct Settings {
     pub(crate) cache: Cache,
     pub(crate) carts: Carts,
     pub(crate) catalog: Catalog,
+    pub(crate) orders: Orders,
     pub(crate) edge: Edge,
     pub(crate) auth: Auth,
 }
 
-const SECTIONS: [&str; 7] = ["server", "database", "cache", "carts", "catalog", "edge", "auth"];
+const SECTIONS: [&str; 8] = ["server", "database", "cache", "carts", "catalog", "orders", "edge", "auth"];
 
 impl Settings {
     /// Reads the configuration. `file`: instead of `cartwright.toml`; it must then exist.
@@ -78,6 +81,7 @@ impl Settings {
             cache: section(&map, "cache")?,
             carts: section(&map, "carts")?,
             catalog: section(&map, "catalog")?,
+            orders: section(&map, "orders")?,
             edge: section(&map, "edge")?,
             auth: section(&map, "auth")?,
         };
@@ -92,6 +96,7 @@ impl Settings {
         self.cache.check()?;
         self.carts.check()?;
         self.catalog.check()?;
+        self.orders.check()?;
         self.edge.check()?;
         self.auth.check(&self.server)
     }

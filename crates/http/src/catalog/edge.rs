@@ -20,7 +20,7 @@ use cartwright_layered::{Answer, Layer};
 
 use crate::{
     EdgeControl,
-    answer::{JSON, X_CACHE},
+    answer::{JSON, X_CACHE, text},
     headers::not_modified,
     problem::Problem,
 };
@@ -122,11 +122,6 @@ pub(super) fn tag_product(response: &mut HttpResponse, id: &ProductId) {
 /// The keys of an answer.
 pub(super) fn keys<const N: usize>(keys: &[SurrogateKey; N]) -> HeaderValue {
     text(surrogate_keys(keys))
-}
-
-pub(super) fn text(text: String) -> HeaderValue {
-    // Visible ASCII: can always be sent.
-    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

@@ -2,16 +2,19 @@
 
 use actix_web::{HttpRequest, web::Data};
 use cartwright_catalog::surrogate::of_list;
-use cartwright_domain::{
-    Category, Cursor, CursorError, ListQuery, Page, PageError, PageSize, Paging, ProductSort,
-};
+use cartwright_domain::{Category, Cursor, CursorError, ListQuery, Paging, ProductSort};
 use percent_encoding::percent_decode_str;
 
 use super::{
     edge::{Keep, Served, document, keys},
     wire,
 };
-use crate::{AppState, answer::Answer, problem::Problem, query::Query};
+use crate::{
+    AppState,
+    answer::Answer,
+    problem::Problem,
+    query::{Part, Query},
+};
 
 const SORTS: [(&str, ProductSort); 5] = [
     ("id", ProductSort::Id),
@@ -99,41 +102,12 @@ fn list_query(
 }
 
 fn paging(query: &mut Query) -> Paging {
-    let by_cursor = ["cursor", "limit"].into_iter().find(|name| query.get(name).is_some());
-    let by_page = ["page", "page_size"].into_iter().find(|name| query.get(name).is_some());
-    match (by_cursor, by_page) {
-        (Some(one), Some(other)) => {
-            let detail = format!(
-                "{one} and {other} do not go together: either page and page_size, or cursor and limit"
-            );
-            query.wrong(one, "contradiction", detail);
-            Paging::default()
-        }
-        (Some(_), None) => {
-            let size = size(query, "limit");
-            let cursor = query.get("cursor").filter(|text| !text.is_empty()).map(str::parse::<Cursor>);
+    match query.part() {
+        Part::Page(page) => Paging::Page(page),
+        Part::After(cursor, size) => {
+            let cursor = cursor.map(|text| text.parse::<Cursor>());
             Paging::After(cursor.and_then(|read| query.keep("cursor", read, cursor_code)), size)
         }
-        (None, _) => Paging::Page(page(query)),
-    }
-}
-
-/// A numbered page.
-pub(super) fn page(query: &mut Query) -> Page {
-    let size = size(query, "page_size");
-    let number = query.number("page").unwrap_or(1);
-    query.keep("page", Page::new(number, size), page_code).unwrap_or_default()
-}
-
-fn size(query: &mut Query, name: &str) -> PageSize {
-    let wanted = query.number(name).map(PageSize::new);
-    wanted.and_then(|read| query.keep(name, read, page_code)).unwrap_or_default()
-}
-
-fn page_code(error: &PageError) -> &'static str {
-    match error {
-        PageError::Size(_) | PageError::Zero => "out_of_range",
-        PageError::TooFar => "too_far",
     }
 }
 

@@ -10,10 +10,10 @@ use cartwright_catalog::{CachedProduct, CatalogError, Draft, DraftError, Fault};
 use cartwright_domain::{Product, ProductChange};
 use cartwright_storage::{Changed, Created, Deleted};
 
-use super::{edge::text, wire};
+use super::wire;
 use crate::{
     AppState,
-    answer::{Answer, plain, replayed, versioned},
+    answer::{Answer, plain, replayed, text, versioned},
     body,
     headers::{claim, expected, not_modified, product},
     problem::Problem,

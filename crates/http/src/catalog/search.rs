@@ -9,7 +9,7 @@ use cartwright_edge::SurrogateKey;
 
 use super::{
     edge::{Keep, Served, document, keys},
-    lists::{category, page},
+    lists::category,
     wire,
 };
 use crate::{AppState, answer::Answer, problem::Problem, query::Query};
@@ -44,7 +44,7 @@ fn search_query(mut query: Query, default: Currency) -> Result<SearchQuery, Prob
         price: prices(&mut query, default),
         in_stock: query.flag("in_stock").unwrap_or_default(),
         sort: query.choice("sort", &SORTS).unwrap_or_default(),
-        page: page(&mut query),
+        page: query.page(),
     };
     query.finish().map(|()| wanted)
 }

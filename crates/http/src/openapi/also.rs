@@ -10,7 +10,9 @@ pub(super) struct Also {
 
 pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
     let mut also = Also { parameters: vec!["RequestId"], headers: vec!["X-Request-ID"], ..Also::default() };
-    if path.contains("/cart") {
+    if path.contains("/orders") || path.ends_with("/checkout") {
+        of_orders(&mut also, path, method);
+    } else if path.contains("/cart") {
         of_cart(&mut also, path, method);
     } else if IN_CATALOG.iter().any(|start| path.starts_with(start)) {
         of_catalog(&mut also, path, method);
@@ -30,6 +32,32 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
         }
     }
     also
+}
+
+fn of_orders(also: &mut Also, path: &str, method: &str) {
+    also.statuses.extend(["422", "500", "503"]);
+    if path.contains("{user_id}") {
+        also.parameters.push("UserId");
+    } else if path == "/api/v1/orders" && method == "post" {
+        also.parameters.push("UserHeader");
+    } else {
+        also.parameters.push("Caller");
+    }
+    if path.contains("{order_id}") {
+        also.parameters.push("OrderId");
+        also.statuses.push("404");
+    }
+    if method == "post" {
+        also.statuses.extend(["400", "409"]);
+        if !path.ends_with("/cancel") {
+            also.parameters.push("IdempotencyKey");
+            also.headers.extend(["Location", "Idempotent-Replayed"]);
+        }
+        if path.ends_with("/checkout") {
+            also.parameters.push("IfMatch");
+            also.statuses.push("412");
+        }
+    }
 }
 
 fn of_cart(also: &mut Also, path: &str, method: &str) {

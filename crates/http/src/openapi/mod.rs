@@ -10,6 +10,7 @@ use crate::{
     carts,
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
     docs, events, health,
+    orders::{buy, look},
     problem::Problem,
     wire,
 };
@@ -26,6 +27,7 @@ use parts::{headers, parameters, refer, responses};
         products::delete, cached::cached, cached::inventory, rankings::related, import::import,
         lists::categories, lists::of_category, search::search, rankings::recommendations, rankings::top,
         classic::put, classic::get, stats::cache_stats,
+        buy::create, buy::checkout, buy::cancel, look::get, look::status, look::list, look::of_user,
         health::health, health::livez, health::readyz, health::redis_info, health::metrics,
         docs::document, docs::redoc, docs::swagger_redirect,
     ),
@@ -33,6 +35,7 @@ use parts::{headers, parameters, refer, responses};
     tags(
         (name = "carts", description = "One cart per user or guest"),
         (name = "products", description = "The catalogue: products, lists, searches, and what is bought"),
+        (name = "orders", description = "What was bought: exactly what there was, and once"),
         (name = "classic", description = "The same operations at the addresses that existing clients use. Unknown fields are ignored here."),
         (name = "operations", description = "Health, metrics, the cache"),
         (name = "documentation", description = "This document"),
@@ -40,7 +43,7 @@ use parts::{headers, parameters, refer, responses};
 )]
 struct Document;
 
-const DESCRIPTION: &str = "Shopping carts and a catalogue. Every read of a cart returns the newest version that was \
+const DESCRIPTION: &str = "Shopping carts, a catalogue and orders. Every read of a cart returns the newest version that was \
     acknowledged before it, or a later one. Products, lists and searches are read by way of caches, which are told of \
     every change within a fraction of a second; edge caches can be purged by `Surrogate-Key`.\n\nErrors are \
     `application/problem+json` (RFC 9457) with a stable `code`. The `ETag` is the version of a cart or a product. Every \

@@ -17,6 +17,9 @@ pub(super) fn parameters() -> Value {
     json!({
         "UserId": parameter("user_id", "path", true, &id, json!("user-1"), "Which user or guest"),
         "UserHeader": parameter("X-User-ID", "header", true, &id, json!("user-1"), "Whose cart"),
+        "Caller": parameter("X-User-ID", "header", false, &id, json!("user-1"), "Who asks: sees what is his own"),
+        "OrderId": parameter("order_id", "path", true, &json!({"type": "string", "format": "uuid"}),
+            json!("01890a5d-ac96-774b-bcce-b302099a8057"), "Which order"),
         "ProductId": parameter("product_id", "path", true, &id, json!("1"), "Which product"),
         "Category": parameter("category", "path", true,
             &json!({"type": "string", "minLength": 1, "maxLength": 100}), json!("Home & Garden"),
@@ -62,8 +65,8 @@ pub(super) fn responses() -> Value {
     json!({
         "S304": {"description": "The caller has this", "headers": refer(&["X-Request-ID", "ETag"])},
         "S400": problem("Malformed: JSON, a header, or no X-User-ID", &["X-Request-ID"]),
-        "S404": problem("There is no such line, product or document", &["X-Request-ID"]),
-        "S409": problem("In conflict: not for sale, another currency, an id that is taken, or the key's request is under way",
+        "S404": problem("There is no such line, product, order or document", &["X-Request-ID"]),
+        "S409": problem("In conflict: not enough in stock, not for sale, another price or currency, an id that is taken, too late, or the key's request is under way",
             &["X-Request-ID", "Retry-After"]),
         "S412": problem("The cart or product is at another version; it is in `cart` or `product`", &["X-Request-ID", "ETag"]),
         "S413": problem("The body is too large", &["X-Request-ID"]),

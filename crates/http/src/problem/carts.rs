@@ -4,25 +4,17 @@ use actix_web::http::StatusCode;
 use cartwright_cart::CartServiceError;
 use cartwright_domain::CartError;
 
-use super::{Entry, bug, entry, fenced, key_in_flight, key_reused, sentence, storage};
+use super::{
+    Entry, bug, entry, fenced, key_in_flight, key_reused, overloaded, sentence, shutting_down, storage,
+};
 
 pub(super) fn service(error: &CartServiceError) -> Entry {
     match error {
         CartServiceError::Refused { error, .. } => refused(error),
         CartServiceError::KeyReused => key_reused(),
         CartServiceError::KeyInFlight => key_in_flight(),
-        CartServiceError::Overloaded => entry(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "overloaded",
-            "Overloaded",
-            "Too many requests are waiting. Nothing was changed; try again.",
-        ),
-        CartServiceError::ShuttingDown => entry(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "shutting_down",
-            "Shutting down",
-            "This node is shutting down. Nothing was changed; try again.",
-        ),
+        CartServiceError::Overloaded => overloaded(),
+        CartServiceError::ShuttingDown => shutting_down(),
         CartServiceError::Storage(error) => storage(error),
         CartServiceError::Fence => fenced(),
         CartServiceError::Lost => bug(),

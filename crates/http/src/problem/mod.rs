@@ -2,6 +2,7 @@
 
 mod carts;
 mod catalog;
+mod orders;
 
 use std::borrow::Cow;
 
@@ -13,10 +14,11 @@ use actix_web::{
     },
 };
 use cartwright_cache::Document;
-use cartwright_cart::{CartServiceError, DocumentError};
+use cartwright_cart::{CartServiceError, DocumentError, encode};
 use cartwright_catalog::{CachedProduct, CatalogError, EditError, Fault, import::ImportError};
-use cartwright_domain::CartError;
+use cartwright_domain::{CartError, OrderError};
 use cartwright_layered::LoadError;
+use cartwright_orders::OrdersError;
 use cartwright_storage::StorageError;
 
 use crate::headers::etag;
@@ -57,6 +59,8 @@ pub(crate) enum Problem {
     Document(#[from] DocumentError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Orders(#[from] OrdersError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error("there is no such product")]
@@ -113,7 +117,7 @@ impl From<ImportError> for Problem {
 
 /// What the request was about, as it is: a caller who was mistaken about it can go on from there.
 pub(crate) enum Current<'a> {
-    Cart(&'a Document),
+    Cart(Cow<'a, Document>),
     Product(&'a CachedProduct),
 }
 
@@ -181,6 +185,24 @@ fn fenced() -> Entry {
     )
 }
 
+fn overloaded() -> Entry {
+    entry(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "overloaded",
+        "Overloaded",
+        "Too many requests are waiting. Nothing was changed; try again.",
+    )
+}
+
+fn shutting_down() -> Entry {
+    entry(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "shutting_down",
+        "Shutting down",
+        "This node is shutting down. Nothing was changed; try again.",
+    )
+}
+
 fn key_reused() -> Entry {
     entry(
         StatusCode::UNPROCESSABLE_ENTITY,
@@ -212,6 +234,7 @@ impl Problem {
         match self {
             Self::Service(error) => carts::service(error),
             Self::Catalog(error) => catalog::service(error),
+            Self::Orders(error) => orders::service(error),
             Self::Load(error) => catalog::load(error),
             Self::NoProduct => entry(
                 StatusCode::NOT_FOUND,
@@ -311,6 +334,7 @@ impl Problem {
                 CartError::MergeIntoItself => one("/from_user_id", "merge_into_itself", error),
                 _ => Vec::new(),
             },
+            Self::Orders(OrdersError::Refused { error, .. }) => orders::errors(error),
             Self::ProductExists => one("/id", "taken", &"the id belongs to another product"),
             _ => Vec::new(),
         }
@@ -322,7 +346,10 @@ impl Problem {
             Self::Service(CartServiceError::Refused {
                 error: CartError::VersionMismatch { .. },
                 current,
-            }) => Some(Current::Cart(current)),
+            }) => Some(Current::Cart(Cow::Borrowed(current))),
+            Self::Orders(OrdersError::Refused { error: OrderError::CartMoved { .. }, cart: Some(cart) }) => {
+                Some(Current::Cart(Cow::Owned(encode(cart).ok()?)))
+            }
             Self::ProductMoved(product) => Some(Current::Product(product)),
             _ => None,
         }

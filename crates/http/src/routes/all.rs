@@ -12,6 +12,7 @@ use crate::{
     docs, events,
     headers::{owner_named, product_named},
     health,
+    orders::{buy, look},
 };
 
 const GET: &str = "GET, HEAD";
@@ -27,7 +28,10 @@ macro_rules! read {
 
 /// All addresses. The router tries them in this order: the hottest first, and names before parameters.
 pub(super) fn all() -> Vec<Mounted> {
-    [hottest(), of_products(), of_carts(), of_catalog(), of_operations()].into_iter().flatten().collect()
+    [hottest(), of_products(), of_carts(), of_orders(), of_catalog(), of_operations()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 const CACHED: &str = "/api/v1/products/{product_id}/cached";
@@ -105,6 +109,20 @@ fn of_carts() -> Vec<Mounted> {
         at("/api/v1/carts/{user_id}/count", GET, read!(carts::count)),
         at("/api/v1/carts/{user_id}/merge", POST, |resource| resource.route(post().to(carts::merge))),
         at("/api/v1/carts/{user_id}/events", "GET", |resource| resource.route(get().to(events::events))),
+    ]
+}
+
+fn of_orders() -> Vec<Mounted> {
+    vec![
+        at("/api/v1/orders", "GET, HEAD, POST", |resource| {
+            resource.route(post().to(buy::create)).route(get().to(look::list)).route(head().to(look::list))
+        })
+        .compressed(),
+        at("/api/v1/carts/{user_id}/checkout", POST, |resource| resource.route(post().to(buy::checkout))),
+        at("/api/v1/orders/{order_id}", GET, read!(look::get)),
+        at("/api/v1/orders/{order_id}/status", GET, read!(look::status)),
+        at("/api/v1/orders/{order_id}/cancel", POST, |resource| resource.route(post().to(buy::cancel))),
+        at("/api/v1/users/{user_id}/orders", GET, read!(look::of_user)).compressed(),
     ]
 }
 

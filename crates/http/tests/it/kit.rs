@@ -12,7 +12,7 @@ use actix_web::{
     },
     test,
 };
-use cartwright_cache::MemoryCartCache;
+use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache};
 use cartwright_cart::{CartService, Settings};
 use cartwright_catalog::{CatalogService, CatalogSettings, Parts, Shared};
 use cartwright_domain::{
@@ -20,6 +20,7 @@ use cartwright_domain::{
 };
 use cartwright_edge::Purger;
 use cartwright_http::{AppState, HttpSettings};
+use cartwright_orders::{OrderService, StockListener};
 use cartwright_storage::{ImportedProduct, PastLine, PastOrder, ShopStore};
 use serde_json::Value;
 
@@ -44,14 +45,15 @@ impl Shop {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let start = async {
             let (store, database) = crate::database::open().await;
-            let (carts, catalog) = start(&store).await;
-            (store, database, carts, catalog)
+            let (carts, catalog, orders) = start(&store).await;
+            (store, database, carts, catalog, orders)
         };
-        let (store, database, carts, catalog) =
+        let (store, database, carts, catalog, orders) =
             std::thread::scope(|scope| scope.spawn(|| runtime.block_on(start)).join().unwrap());
         let state = AppState {
             carts,
             catalog,
+            orders,
             settings: Arc::new(settings),
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
             draining: Arc::new(AtomicBool::new(false)),
@@ -123,7 +125,7 @@ impl Drop for Shop {
     }
 }
 
-async fn start(store: &Arc<dyn ShopStore>) -> (CartService, CatalogService) {
+async fn start(store: &Arc<dyn ShopStore>) -> (CartService, CatalogService, OrderService) {
     let product = |id: &str, price, active| {
         let details = ProductDetails {
             stock: Stock::new(10_000).unwrap(),
@@ -141,8 +143,11 @@ async fn start(store: &Arc<dyn ShopStore>) -> (CartService, CatalogService) {
         product("retired", usd(100), false),
     ];
     store.import_products(&products, SystemClock.now()).await.unwrap();
+    let cache: Arc<dyn CartCache> = Arc::new(MemoryCartCache::new(10_000_000, Duration::from_secs(60)));
+    let events: Arc<dyn EventBus> = Arc::new(EventHub::new());
     let carts = CartService::builder(Arc::clone(store) as _)
-        .cache(Arc::new(MemoryCartCache::new(10_000_000, Duration::from_secs(60))))
+        .cache(Arc::clone(&cache))
+        .events(Arc::clone(&events))
         .settings(Settings { allow_unlisted: true, ..Settings::default() })
         .start();
     let catalog = CatalogService::start(Parts {
@@ -153,7 +158,28 @@ async fn start(store: &Arc<dyn ShopStore>) -> (CartService, CatalogService) {
         // What is loaded ahead would make some answers come from another layer than others.
         settings: CatalogSettings { prefetch_related: false, ..CatalogSettings::default() },
     });
-    (carts, catalog)
+    let orders = OrderService::start(cartwright_orders::Parts {
+        store: Arc::clone(store),
+        cache: Some(cache),
+        events,
+        stock: Arc::new(SoldOut(catalog.clone())),
+        clock: Arc::new(SystemClock),
+        settings: cartwright_orders::Settings {
+            allow_unlisted: true,
+            ..cartwright_orders::Settings::default()
+        },
+    });
+    (carts, catalog, orders)
+}
+
+/// As the server does it.
+struct SoldOut(CatalogService);
+
+#[async_trait::async_trait]
+impl StockListener for SoldOut {
+    async fn turned(&self, products: Vec<ProductId>) {
+        self.0.stock_turned(products).await.unwrap();
+    }
 }
 
 pub(crate) fn request(method: Method, uri: &str) -> test::TestRequest {

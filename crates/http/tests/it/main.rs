@@ -16,5 +16,6 @@ mod database;
 mod inputs;
 mod kit;
 mod operations;
+mod orders;
 mod routes;
 mod stream;

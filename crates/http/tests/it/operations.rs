@@ -63,6 +63,7 @@ async fn the_document_has_every_address_and_no_other() {
                 let wanted = match name {
                     "user_id" => "UserId",
                     "category" => "Category",
+                    "order_id" => "OrderId",
                     _ => "ProductId",
                 };
                 assert!(parameters.contains(wanted), "{method} {path}: {parameters}");

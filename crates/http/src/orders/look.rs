@@ -1,0 +1,80 @@
+//! Orders that are there.
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use cartwright_domain::{OrderCursor, OrderId, OrderPaging, OrderQuery, OrderStatus, OwnerId};
+
+use super::wire;
+use crate::{
+    AppState,
+    answer::{Answer, plain},
+    headers::{caller, owner_named},
+    problem::Problem,
+    query::{Part, Query},
+};
+
+/// The order that the path names.
+pub(super) fn order_id(request: &HttpRequest) -> Result<OrderId, Problem> {
+    let id = request.match_info().get("order_id").unwrap_or_default();
+    id.parse::<OrderId>().map_err(|error| Problem::invalid("/path/order_id", "invalid_id", error))
+}
+
+/// An order
+///
+/// Whoever says who he is in `X-User-ID` sees his own only.
+#[utoipa::path(get, path = "/api/v1/orders/{order_id}", tag = "orders", operation_id = "get_order",
+    responses((status = 200, description = "The order", body = wire::Order)))]
+pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let (id, owner) = (order_id(&request)?, caller(&request)?);
+    let order = state.orders.order(id, owner.as_ref()).await?;
+    Ok(plain(StatusCode::OK, wire::order(&order)?))
+}
+
+/// How far an order is
+///
+/// With every step it has taken, the oldest first.
+#[utoipa::path(get, path = "/api/v1/orders/{order_id}/status", tag = "orders", operation_id = "get_order_status",
+    responses((status = 200, description = "The status", body = wire::Progress)))]
+pub(crate) async fn status(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let (id, owner) = (order_id(&request)?, caller(&request)?);
+    let (order, steps) = state.orders.progress(id, owner.as_ref()).await?;
+    Ok(plain(StatusCode::OK, wire::progress(&order, &steps)?))
+}
+
+/// Orders
+///
+/// The newest first: one's own for who says who he is in `X-User-ID`, else everybody's. By numbered pages with a total
+/// (`page`, `page_size`), or from one to the next with a cursor (`cursor`, `limit`).
+#[utoipa::path(get, path = "/api/v1/orders", tag = "orders", operation_id = "list_orders",
+    params(wire::OrdersParams),
+    responses((status = 200, description = "Orders", body = wire::Orders)))]
+pub(crate) async fn list(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let owner = caller(&request)?;
+    answer_list(&request, &state, owner).await
+}
+
+/// Orders of a user
+///
+/// The newest first.
+#[utoipa::path(get, path = "/api/v1/users/{user_id}/orders", tag = "orders", operation_id = "list_user_orders",
+    params(wire::OrdersParams),
+    responses((status = 200, description = "Orders", body = wire::Orders)))]
+pub(crate) async fn of_user(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let owner = owner_named(request.match_info().get("user_id").unwrap_or_default())?;
+    answer_list(&request, &state, Some(owner)).await
+}
+
+async fn answer_list(request: &HttpRequest, state: &AppState, owner: Option<OwnerId>) -> Answer {
+    let mut query = Query::of(request)?;
+    let statuses = OrderStatus::ALL.map(|status| (status.name(), status));
+    let status = query.choice("status", &statuses);
+    let paging = match query.part() {
+        Part::Page(page) => OrderPaging::Page(page),
+        Part::After(cursor, size) => {
+            let cursor = cursor.map(|text| text.parse::<OrderCursor>());
+            OrderPaging::After(cursor.and_then(|read| query.keep("cursor", read, |_| "invalid_cursor")), size)
+        }
+    };
+    query.finish()?;
+    let listed = state.orders.list(&OrderQuery { owner, status, paging }).await?;
+    Ok(plain(StatusCode::OK, wire::list(&listed, paging)?))
+}

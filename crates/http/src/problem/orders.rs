@@ -1,0 +1,88 @@
+//! What orders refuse, and why they cannot be answered.
+
+use actix_web::http::StatusCode;
+use cartwright_domain::{OrderError, PriceDifference, Shortage};
+use cartwright_orders::OrdersError;
+
+use super::{
+    Entry, FieldError, bug, entry, fenced, key_in_flight, key_reused, overloaded, sentence, shutting_down,
+    storage,
+};
+
+pub(super) fn service(error: &OrdersError) -> Entry {
+    match error {
+        OrdersError::Refused { error, .. } => refused(error),
+        OrdersError::Missing => entry(
+            StatusCode::NOT_FOUND,
+            "order_not_found",
+            "No such order",
+            "There is no order with this id, or it is somebody else's.",
+        ),
+        OrdersError::Forbidden(order) => entry(
+            StatusCode::CONFLICT,
+            "order_is_final",
+            "Too late",
+            format!("The order is {} and cannot be cancelled any more.", order.status),
+        ),
+        OrdersError::KeyReused => key_reused(),
+        OrdersError::KeyInFlight => key_in_flight(),
+        OrdersError::Overloaded => overloaded(),
+        OrdersError::ShuttingDown => shutting_down(),
+        OrdersError::Storage(error) => storage(error),
+        OrdersError::Fence => fenced(),
+        OrdersError::Lost => bug(),
+    }
+}
+
+fn refused(error: &OrderError) -> Entry {
+    use StatusCode as S;
+    let (status, code, title) = match error {
+        // The words of this one are promised: no full stop.
+        OrderError::InsufficientStock(_) => {
+            return entry(S::CONFLICT, "insufficient_stock", "Insufficient stock", error.to_string());
+        }
+        OrderError::UnknownProduct(_) => (S::UNPROCESSABLE_ENTITY, "unknown_product", "Unknown product"),
+        OrderError::ProductNotForSale(_) => (S::CONFLICT, "not_for_sale", "Not for sale"),
+        OrderError::Currencies(..) => (S::CONFLICT, "currency_mismatch", "Several currencies"),
+        OrderError::NothingBought => (S::UNPROCESSABLE_ENTITY, "no_lines", "Nothing to buy"),
+        OrderError::TooManyLines => (S::UNPROCESSABLE_ENTITY, "too_many_lines", "Too many lines"),
+        OrderError::TooManyUnits(_) => (S::UNPROCESSABLE_ENTITY, "too_many_units", "Too many units"),
+        OrderError::EmptyCart => (S::CONFLICT, "empty_cart", "Empty cart"),
+        OrderError::CartMoved { .. } => (S::PRECONDITION_FAILED, "version_mismatch", "The cart moved on"),
+        OrderError::PricesRose { .. } => (S::CONFLICT, "price_increased", "Prices rose"),
+        OrderError::TotalChanged { .. } => (S::CONFLICT, "total_changed", "Another total"),
+    };
+    entry(status, code, title, sentence(&error.to_string()))
+}
+
+/// What is wrong, line by line.
+pub(super) fn errors(error: &OrderError) -> Vec<FieldError> {
+    let short = |Shortage { product_id, available, requested }: &Shortage| {
+        let detail = format!("there are {available} of {product_id}, {requested} were asked for");
+        FieldError::new(format!("/lines/{product_id}"), "insufficient_stock", detail)
+    };
+    let other = |PriceDifference { product_id, agreed, current }: &PriceDifference| {
+        let (was, is) = (agreed.currency(), current.currency());
+        let detail =
+            format!("{product_id} cost {agreed} {was} when it was added, and costs {current} {is} now");
+        FieldError::new(format!("/lines/{product_id}"), "price_changed", detail)
+    };
+    match error {
+        OrderError::InsufficientStock(lines) => lines.iter().map(short).collect(),
+        OrderError::PricesRose { lines, .. } | OrderError::TotalChanged { lines, .. } => {
+            lines.iter().map(other).collect()
+        }
+        OrderError::UnknownProduct(id) => {
+            vec![FieldError::new(format!("/lines/{id}"), "unknown_product", error)]
+        }
+        OrderError::ProductNotForSale(id) => {
+            vec![FieldError::new(format!("/lines/{id}"), "not_for_sale", error)]
+        }
+        OrderError::NothingBought => vec![FieldError::new("/lines", "missing", error)],
+        OrderError::TooManyLines => vec![FieldError::new("/lines", "too_many_lines", error)],
+        OrderError::TooManyUnits(id) => {
+            vec![FieldError::new(format!("/lines/{id}"), "too_many_units", error)]
+        }
+        OrderError::Currencies(..) | OrderError::EmptyCart | OrderError::CartMoved { .. } => Vec::new(),
+    }
+}
