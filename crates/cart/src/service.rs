@@ -26,6 +26,9 @@ use crate::{
 /// this long to come back.
 const GATHERING: Duration = Duration::from_millis(1);
 
+/// A batch that takes longer is not waited for by the next.
+const SLOW: Duration = Duration::from_millis(5);
+
 /// Transactions at the same time that read what the cache does not have; a second one begins when the first is slow.
 const READ_TRANSACTIONS: usize = 4;
 
@@ -132,8 +135,13 @@ impl CartServiceBuilder {
             let shared = Arc::clone(&shared);
             Arc::new(move |turn| Box::pin(write::run(Arc::clone(&shared), turn)))
         };
-        let limits =
-            |batch, at_once, gathering| Limits { batch, waiting: settings.waiting, at_once, gathering };
+        let limits = |batch, at_once, gathering| Limits {
+            batch,
+            waiting: settings.waiting,
+            at_once,
+            slow: SLOW,
+            gathering,
+        };
         let misses =
             Combiner::new(1, limits(settings.read_batch, READ_TRANSACTIONS, GATHERING), &tasks, &misses);
         let reads: Run<OwnerId, Answered<Read>> = {

@@ -52,10 +52,6 @@ pub type BatchFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Takes a batch and carries it out: answers every request of it.
 pub type Run<Req, Resp> = Arc<dyn Fn(Turn<Req, Resp>) -> BatchFuture + Send + Sync>;
 
-/// A batch that takes longer is not waited for: the next one may begin beside it. Waiting makes batches large, and large
-/// ones are cheap; but not for a slow disk, or for somebody else's lock.
-const SLOW: Duration = Duration::from_millis(5);
-
 /// Lanes in which requests wait for the batch before theirs. A lone request goes at once.
 pub struct Combiner<Req: Send + 'static, Resp: Send + 'static> {
     lanes: Vec<Arc<Lane<Req, Resp>>>,
@@ -70,6 +66,9 @@ pub struct Limits {
     pub waiting: usize,
     /// Batches under way at most.
     pub at_once: usize,
+    /// A batch that takes longer is not waited for: the next one may begin beside it. Waiting makes batches large, and large
+    /// ones are cheap; but not for a slow disk, or for somebody else's lock.
+    pub slow: Duration,
     /// How long after a batch the next one waits until about as many wait as that one had. Clients who were answered
     /// together come back together: the first of them would otherwise be a batch alone, for which all others wait.
     pub gathering: Duration,
@@ -156,9 +155,9 @@ struct State<Req, Resp> {
 
 impl<Req, Resp> State<Req, Resp> {
     /// The number of the next batch, if one is to begin now.
-    fn next(&mut self, at_once: usize) -> Option<u64> {
-        let held = self.turn.is_some_and(|(_, since)| since.elapsed() < SLOW);
-        if held || self.waiting.is_empty() || self.running >= at_once {
+    fn next(&mut self, limits: &Limits) -> Option<u64> {
+        let held = self.turn.is_some_and(|(_, since)| since.elapsed() < limits.slow);
+        if held || self.waiting.is_empty() || self.running >= limits.at_once {
             return None;
         }
         self.turns += 1;
@@ -180,7 +179,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
             if state.waiting.len() == state.enough {
                 self.gathered.notify_one();
             }
-            state.next(self.limits.at_once)
+            state.next(&self.limits)
         };
         self.begin(next, runtime);
         Ok(answer)
@@ -202,8 +201,8 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
             let (lane, on) = (Arc::clone(self), runtime.clone());
             let watched = async move {
                 lane.gather(number).await;
-                if tokio::time::timeout(SLOW, &mut batch).await.is_err() {
-                    let next = lane.lock().next(lane.limits.at_once);
+                if tokio::time::timeout(lane.limits.slow, &mut batch).await.is_err() {
+                    let next = lane.lock().next(&lane.limits);
                     lane.begin(next, &on); // those who wait need not wait for this one
                     batch.await;
                 }
@@ -281,7 +280,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
                 }
                 None => std::mem::take(&mut state.waiting),
             };
-            (state.next(self.lane.limits.at_once), lost)
+            (state.next(&self.lane.limits), lost)
         };
         drop(lost);
         self.lane.begin(next, &self.runtime);
@@ -292,8 +291,10 @@ impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
 mod tests {
     use super::*;
 
+    const SLOW: Duration = Duration::from_millis(5);
+
     fn combiner(at_once: usize, batch: usize, waiting: usize, run: &Run<u32, u32>) -> Combiner<u32, u32> {
-        let limits = Limits { batch, waiting, at_once, gathering: Duration::ZERO };
+        let limits = Limits { batch, waiting, at_once, slow: SLOW, gathering: Duration::ZERO };
         Combiner::new(1, limits, &TaskTracker::new(), run)
     }
 
@@ -351,7 +352,13 @@ mod tests {
     #[tokio::test]
     async fn those_who_were_answered_together_go_together_again() {
         let run = sizes(|turn| async move { drop(turn) });
-        let limits = Limits { batch: 100, waiting: 1000, at_once: 4, gathering: Duration::from_secs(3600) };
+        let limits = Limits {
+            batch: 100,
+            waiting: 1000,
+            at_once: 4,
+            slow: SLOW,
+            gathering: Duration::from_secs(3600),
+        };
         let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
         let together = |count| (0..count).map(|n| submit(&combiner, n)).collect::<Vec<_>>();
         for task in together(32) {
@@ -372,7 +379,13 @@ mod tests {
     #[tokio::test]
     async fn nobody_is_waited_for_much_longer_than_said() {
         let run = sizes(|turn| async move { drop(turn) });
-        let limits = Limits { batch: 100, waiting: 1000, at_once: 1, gathering: Duration::from_millis(30) };
+        let limits = Limits {
+            batch: 100,
+            waiting: 1000,
+            at_once: 1,
+            slow: SLOW,
+            gathering: Duration::from_millis(30),
+        };
         let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
         let many: Vec<_> = (0..32).map(|n| submit(&combiner, n)).collect();
         for task in many {

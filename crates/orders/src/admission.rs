@@ -12,8 +12,8 @@ use crate::{OrdersError, service::Shared};
 /// How orders get at stock. All are exact; they differ in what they cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Strategy {
-    /// Orders that wait together go as one transaction, in which products are locked: a product that everybody wants at
-    /// once is sold as fast as the database commits batches.
+    /// Orders that wait together go as one transaction: a product that everybody wants at once is sold as fast as the
+    /// database commits batches. Products are locked when there are few of them left.
     #[default]
     Batched,
     /// A transaction for each order, in which products are locked.
@@ -25,8 +25,13 @@ pub enum Strategy {
 
 /// How many orders have a transaction of their own at the same time. More wait for connections anyway.
 const AT_ONCE: usize = 16;
-/// How long a batch waits for those who were answered with the batch before: clients need about this long to come back.
-const GATHERING: Duration = Duration::from_millis(1);
+/// How long a batch waits for those who were answered with the batch before. Not as long as clients need to come back: while
+/// some do, the database works for the others.
+const GATHERING: Duration = Duration::from_micros(300);
+
+/// A batch that takes longer is not waited for: another one writes its orders meanwhile, and only at the end waits for a
+/// product that both sell.
+const SLOW: Duration = Duration::from_millis(1);
 
 pub(crate) type Admitted = Result<Placed, OrdersError>;
 
@@ -45,6 +50,7 @@ pub(crate) fn admission(shared: &Arc<Shared>) -> Box<dyn Admission> {
                 batch: settings.batch,
                 waiting: settings.waiting,
                 at_once: settings.transactions,
+                slow: SLOW,
                 gathering: GATHERING,
             };
             let run: Run<OrderRequest, Admitted> = {
@@ -57,7 +63,7 @@ pub(crate) fn admission(shared: &Arc<Shared>) -> Box<dyn Admission> {
                             turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
                         let requests: Vec<OrderRequest> =
                             batch.iter().map(|waiting| waiting.request.clone()).collect();
-                        let placed = shared.place(&requests, StockLocking::Locked).await;
+                        let placed = shared.place(&requests, StockLocking::Adaptive).await;
                         drop(turn); // the next batch may begin while this one is answered
                         match placed {
                             Ok(outcomes) => {

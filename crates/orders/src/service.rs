@@ -45,7 +45,7 @@ impl Default for Settings {
         Self {
             strategy: Strategy::default(),
             batch: 256,
-            transactions: 2,
+            transactions: 3,
             waiting: 10_000,
             allow_unlisted: false,
         }

@@ -5,6 +5,7 @@ DROP TRIGGER products_stocked ON products;
 DROP FUNCTION forget_stock, enter_edited_stock, enter_removed_stock, enter_added_stock;
 ALTER TABLE products DROP COLUMN moves;
 DROP TABLE stock_ledger, order_transitions;
+ALTER TABLE order_lines ADD FOREIGN KEY (order_id) REFERENCES orders (id);
 ALTER TABLE order_lines DROP COLUMN place;
 DROP INDEX orders_by_age, orders_of_carts;
 ALTER TABLE orders DROP COLUMN cart_version;

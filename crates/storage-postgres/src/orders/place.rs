@@ -143,9 +143,20 @@ async fn carry_out(
     let in_carts = loaded.carts.values().flat_map(|cart| cart.lines().iter().map(|line| &line.product_id));
     let missed: BTreeSet<ProductId> = in_carts.filter(|id| !names.products.contains(*id)).cloned().collect();
     loaded.products.extend(read::offers(offers(transaction.pipe(), &missed, policy.locking).await?)?);
-    let decided = decide_orders(requests, loaded, policy, now);
+    let adaptive = policy.locking == StockLocking::Adaptive;
+    let again = adaptive.then(|| loaded.clone());
+    let mut decided = decide_orders(requests, loaded, policy, now);
     if decided.is_empty() {
         return Ok(Tried::Decided(decided));
+    }
+    if let Some(mut loaded) = again.filter(|_| !decided.had_plenty()) {
+        // Not much is left: in line, and as it is when it is our turn.
+        let all: BTreeSet<ProductId> = loaded.products.keys().cloned().collect();
+        loaded.products = read::offers(offers(transaction.pipe(), &all, StockLocking::Locked).await?)?;
+        decided = decide_orders(requests, loaded, policy, now);
+        if decided.is_empty() {
+            return Ok(Tried::Decided(decided));
+        }
     }
     let changing: Vec<OwnerId> = decided.carts.iter().map(|change| change.after.owner().clone()).collect();
     let write = Write::new(&decided.carts, claims::keep(decided.kept_answers(requests), now)?)?;
@@ -156,11 +167,12 @@ async fn carry_out(
         }
     };
     let connection = transaction.pipe();
-    let (moved, made, lines, written, raised) = join!(
-        take(connection, &decided, now),
+    // Stock last: its rows are locked for as short as can be.
+    let (made, lines, written, moved, raised) = join!(
         insert_orders(connection, &decided, now),
         insert_lines(connection, &decided, now),
         write.run(connection),
+        take(connection, &decided, now),
         raise,
     );
     raised.map_err(StorageError::Fence)?;
@@ -223,7 +235,7 @@ async fn offers(
     let ids = products.iter().map(ProductId::as_str).collect();
     match locking {
         StockLocking::Locked => LockOffers { ids }.load(&mut connection).await,
-        StockLocking::Conditional => LoadOffers { ids }.load(&mut connection).await,
+        StockLocking::Adaptive | StockLocking::Conditional => LoadOffers { ids }.load(&mut connection).await,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     kit::{PATIENCE, owner, product},
 };
 
-const BOTH: [StockLocking; 2] = [StockLocking::Locked, StockLocking::Conditional];
+const ALL: [StockLocking; 3] = [StockLocking::Adaptive, StockLocking::Locked, StockLocking::Conditional];
 
 /// One that no other order of this process has.
 fn id() -> OrderId {
@@ -126,7 +126,7 @@ pub async fn an_order_is_kept_exactly_and_takes_its_stock(kit: Kit) {
 
 /// In the order in which they asked: what does not fit is refused alone, and a later, smaller one may still fit.
 pub async fn what_does_not_fit_is_refused_alone(kit: Kit) {
-    for locking in BOTH {
+    for locking in ALL {
         kit.offer(&[("tea", 5), ("cup", 1)]).await;
         let wanted = [
             buy("a", &[("tea", 3)]),
@@ -169,7 +169,7 @@ pub async fn what_cannot_be_sold_is_refused(kit: Kit) {
 
 /// One order of a version of a cart, which is empty then.
 pub async fn a_cart_is_ordered_once(kit: Kit) {
-    for locking in BOTH {
+    for locking in ALL {
         kit.offer(&[("tea", 10), ("cup", 10)]).await;
         let name = format!("{locking:?}");
         kit.done(add(&name, "tea", 2)).await;
@@ -306,7 +306,7 @@ pub async fn a_checkout_without_its_fence_leaves_nothing_behind(kit: Kit) {
 
 /// 16 buyers at once, in batches of different sizes, until nothing is left: exactly what there was is sold.
 pub async fn concurrent_buyers_get_exactly_what_there_is(kit: Kit) {
-    for locking in BOTH {
+    for locking in ALL {
         kit.offer(&[("tea", 100)]).await;
         let policy = Arc::new(kit.orders_by(locking));
         let tasks: Vec<_> = (0..16_usize)
@@ -335,7 +335,7 @@ pub async fn concurrent_buyers_get_exactly_what_there_is(kit: Kit) {
 
 /// Products in opposite orders: nobody hears of a deadlock.
 pub async fn crossing_orders_do_not_wait_in_a_circle(kit: Kit) {
-    for locking in BOTH {
+    for locking in ALL {
         kit.offer(&[("a", 1000), ("b", 1000), ("c", 1000)]).await;
         let policy = Arc::new(kit.orders_by(locking));
         let tasks: Vec<_> = (0..12_usize)

@@ -28,7 +28,7 @@ pub struct OfferedProduct {
 }
 
 /// What a store read for a batch of requests.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct LoadedForOrders {
     /// The carts that are to be emptied and have a row. The others are empty.
     pub carts: HashMap<OwnerId, Arc<Cart>>,
@@ -64,6 +64,7 @@ pub struct DecidedOrders {
     pub carts: Vec<CartChange>,
     /// Positions of the requests whose order is to be kept under their key.
     keep: Vec<usize>,
+    plenty: bool,
 }
 
 impl DecidedOrders {
@@ -92,6 +93,11 @@ impl DecidedOrders {
             (claim, Placed::Done(order) | Placed::Replayed(order)) => Some((claim, order)),
             _ => None,
         })
+    }
+
+    /// Whether there was much more of everything than is taken, so that nobody has to be refused.
+    pub fn had_plenty(&self) -> bool {
+        self.plenty
     }
 
     /// What is answered.
@@ -141,12 +147,16 @@ pub fn decide_orders(
     }
     let nothing = |id: &&ProductId| batch.products.get(*id).is_some_and(|product| product.stock == 0);
     let sold_out = batch.taken.keys().filter(nothing).cloned().collect();
+    let plenty = batch.taken.iter().all(|(id, taken)| {
+        batch.products.get(id).is_some_and(|product| product.stock / super::PLENTY >= *taken)
+    });
     DecidedOrders {
         outcomes,
         taken: batch.taken,
         sold_out,
         carts: batch.emptied.into_values().collect(),
         keep,
+        plenty,
     }
 }
 

@@ -88,13 +88,19 @@ impl<T> Default for OrderBatch<T> {
 /// How a store keeps two buyers from the same unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StockLocking {
-    /// Products are locked, in the order of their ids, before their stock is read.
+    /// Where there is plenty, as [`Conditional`](Self::Conditional): nobody has to wait until another's order is written.
+    /// Where there is not, as [`Locked`](Self::Locked), so that who asked first is served first.
     #[default]
+    Adaptive,
+    /// Products are locked, in the order of their ids, before their stock is read.
     Locked,
-    /// Stock is read as it is, and taken on the condition that there is enough. Where somebody else was quicker, all is
-    /// begun anew.
+    /// Stock is read as it is, and taken on the condition that there is enough, last of all that is written. Where somebody
+    /// else was quicker, all is begun anew.
     Conditional,
 }
+
+/// There is plenty of a product when there is so many times what a batch wants.
+const PLENTY: u32 = 8;
 
 /// What orders are decided by.
 #[derive(Debug, Clone)]
