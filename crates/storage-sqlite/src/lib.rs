@@ -23,6 +23,7 @@ mod file;
 mod gate;
 #[cfg(test)]
 mod inside;
+mod jobs;
 mod listings;
 mod lists;
 mod locks;

@@ -1,4 +1,4 @@
-//! What a store must do: carts, catalogue, statistics. Names no driver.
+//! What a store must do: carts, catalogue, statistics, jobs. Names no driver.
 //!
 //! A store keeps the truth. It offers intents, each of which is one transaction ([`CartStore::execute_batch`]), so
 //! that no transaction object crosses this boundary. The implementations are `cartwright-storage-postgres` and
@@ -11,6 +11,7 @@ mod decide;
 mod error;
 mod gate;
 mod import;
+mod jobs;
 mod lines;
 mod listings;
 mod orders;
@@ -29,6 +30,12 @@ pub use decide::{CartChange, Decided, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
 pub use import::{Imported, ImportedProduct, fold_imported};
+pub use jobs::{
+    Attempt, Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobError, JobFilter,
+    JobId, JobName, JobOutcome, JobRecord, JobState, JobStore, LEASE_LOST, MAX_COUNTED, MAX_ERROR,
+    MAX_HISTORY, NewJob, Payload, Priority, Progress, QueueFigures, Rate, Retried, TakenBack, Tick,
+    UniqueKey, WorkerRecord, kept_text,
+};
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
 pub use orders::{
@@ -47,7 +54,7 @@ impl<T: CartStore + GateStore + ListingStore + std::fmt::Debug> Store for T {}
 
 /// Everything that a store can do.
 pub trait ShopStore:
-    Store + CatalogStore + OrderStore + PositionStore + QueryCacheStore + GenerationStore + StatisticsStore
+    Store + CatalogStore + OrderStore + PositionStore + QueryCacheStore + GenerationStore + StatisticsStore + JobStore
 {
 }
 impl<T> ShopStore for T where
@@ -58,5 +65,6 @@ impl<T> ShopStore for T where
         + QueryCacheStore
         + GenerationStore
         + StatisticsStore
+        + JobStore
 {
 }

@@ -10,6 +10,7 @@
 mod built;
 mod carts;
 mod gate;
+pub(crate) mod jobs;
 mod keys;
 mod listings;
 mod locks;

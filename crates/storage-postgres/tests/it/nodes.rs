@@ -164,7 +164,7 @@ async fn nodes_that_start_together_migrate_once() {
     let nodes = [node(&url).await, node(&url).await, node(&url).await];
     assert_eq!(
         nodes[0].pending_migrations().await.unwrap(),
-        ["0001_carts", "0002_catalogue", "0003_orders", "0005_checkout"]
+        ["0001_carts", "0002_catalogue", "0003_orders", "0004_jobs", "0005_checkout"]
     );
     let error = nodes[0].ping().await.unwrap_err();
     assert!(error.to_string().contains("0001_carts"), "{error}");
@@ -173,7 +173,7 @@ async fn nodes_that_start_together_migrate_once() {
     for task in tasks {
         applied.extend(task.await.unwrap());
     }
-    assert_eq!(applied, ["0001_carts", "0002_catalogue", "0003_orders", "0005_checkout"]);
+    assert_eq!(applied, ["0001_carts", "0002_catalogue", "0003_orders", "0004_jobs", "0005_checkout"]);
     assert!(nodes[1].pending_migrations().await.unwrap().is_empty());
     nodes[2].ping().await.unwrap();
 }

@@ -39,12 +39,12 @@ async fn what_was_written_is_there_when_the_file_is_opened_again() {
     assert!(store.ping().await.is_err(), "not migrated");
     assert_eq!(
         store.pending_migrations().await.unwrap(),
-        ["0001_carts", "0002_catalogue", "0003_orders", "0005_checkout"]
+        ["0001_carts", "0002_catalogue", "0003_orders", "0004_jobs", "0005_checkout"]
     );
     assert!(store.ping().await.is_err(), "looking does not migrate");
     assert_eq!(
         store.migrate().await.unwrap(),
-        ["0001_carts", "0002_catalogue", "0003_orders", "0005_checkout"]
+        ["0001_carts", "0002_catalogue", "0003_orders", "0004_jobs", "0005_checkout"]
     );
     assert_eq!(store.migrate().await.unwrap(), [""; 0]);
     let kit = Kit::new(store);

@@ -12,7 +12,7 @@ async fn fresh() -> (SqliteStore, TempDir) {
     let store = SqliteStore::open(&folder.path().join("shop.db"), SqliteOptions::default()).await.unwrap();
     assert_eq!(
         store.migrate().await.unwrap(),
-        ["0001_carts", "0002_catalogue", "0003_orders", "0005_checkout"]
+        ["0001_carts", "0002_catalogue", "0003_orders", "0004_jobs", "0005_checkout"]
     );
     (store, folder)
 }

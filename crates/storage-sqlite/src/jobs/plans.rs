@@ -1,0 +1,1 @@
+//! How the statements find their rows.
