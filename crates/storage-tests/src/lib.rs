@@ -17,11 +17,13 @@
 mod fences;
 mod kit;
 mod model;
+mod queue;
 pub mod rules;
 mod shop;
 
 pub use fences::{BlockingFence, RecordingFence};
 pub use kit::{Kit, add, add_unlisted, claim, claimed, clear, merge, owner, product, remove, request, set};
+pub use queue::{job, name, unique};
 pub use shop::{change, details, imported, order, sold};
 
 /// Makes one `#[tokio::test]` of each rule.
@@ -136,6 +138,27 @@ macro_rules! conformance {
             orders_are_listed_newest_first,
             every_change_of_stock_is_in_the_ledger,
             a_position_never_goes_back,
+            a_job_is_claimed_once_and_done,
+            concurrent_claims_never_share_a_job,
+            jobs_are_kept_exactly,
+            scheduled_jobs_wait,
+            priorities_starve_nobody,
+            failures_are_tried_again_and_then_dead,
+            jobs_that_are_given_back_were_not_tried,
+            leases_end_and_fences_hold,
+            unique_jobs_are_made_once,
+            a_thousand_concurrent_enqueues_of_a_unique_job_make_one,
+            unique_jobs_cross_without_a_deadlock,
+            each_tick_runs_once,
+            a_rate_is_shared,
+            jobs_are_cancelled,
+            a_wish_to_cancel_is_not_lost,
+            dead_letters_are_retried_and_purged,
+            jobs_are_listed_by_pages,
+            queues_are_paused,
+            queues_are_counted,
+            workers_are_known,
+            finished_jobs_are_cleaned,
         );
     };
     (@of $fresh:path: $($rule:ident),* $(,)?) => {$(

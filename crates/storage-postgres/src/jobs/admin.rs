@@ -95,7 +95,9 @@ fn listing(filter: &JobFilter) -> Built<'_, RecordColumns> {
                 format!(" AND state IN ({})", states.join(", "))
             }
         };
-        Some(format!("(SELECT {columns} FROM {table} WHERE {conditions}{states} ORDER BY id DESC LIMIT $1)"))
+        Some(format!(
+            "SELECT * FROM (SELECT {columns} FROM {table} WHERE {conditions}{states} ORDER BY id DESC LIMIT $1) AS {table}"
+        ))
     };
     let states = filter.state.map(JobState::numbers);
     let sides = [

@@ -30,28 +30,22 @@ pub(crate) async fn insert(
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    // In the order of keys: two who make several do not wait for each other in a circle.
-    let mut order: Vec<(usize, &NewJob)> = jobs.iter().enumerate().collect();
-    order.sort_by_key(|(_, job)| job.unique_key.as_ref());
     let due = |job: &NewJob| job.run_at.unwrap_or(now);
     let statement = InsertJobs {
-        queues: order.iter().map(|(_, job)| job.queue.as_str()).collect(),
-        kinds: order.iter().map(|(_, job)| job.kind.as_str()).collect(),
-        states: order.iter().map(|(_, job)| i16::from(due(job) <= now)).collect(),
-        priorities: order.iter().map(|(_, job)| job.priority.get()).collect(),
-        attempts: order.iter().map(|(_, job)| attempts(job)).collect(),
-        run_at: order.iter().map(|(_, job)| due(job)).collect(),
-        ranks: order.iter().map(|(_, job)| job.priority.rank(due(job))).collect(),
-        keys: order.iter().map(|(_, job)| job.unique_key.as_ref().map(UniqueKey::as_str)).collect(),
-        payloads: order.iter().map(|(_, job)| job.payload.as_str()).collect(),
+        queues: jobs.iter().map(|job| job.queue.as_str()).collect(),
+        kinds: jobs.iter().map(|job| job.kind.as_str()).collect(),
+        states: jobs.iter().map(|job| i16::from(due(job) <= now)).collect(),
+        priorities: jobs.iter().map(|job| job.priority.get()).collect(),
+        attempts: jobs.iter().map(attempts).collect(),
+        run_at: jobs.iter().map(due).collect(),
+        ranks: jobs.iter().map(|job| job.priority.rank(due(job))).collect(),
+        keys: jobs.iter().map(|job| job.unique_key.as_ref().map(UniqueKey::as_str)).collect(),
+        payloads: jobs.iter().map(|job| job.payload.as_str()).collect(),
         now,
     };
     let (ids, made): (Vec<i64>, Vec<i64>) = statement.get_result(&mut pipe).await?;
     let made: HashSet<i64> = made.into_iter().collect();
-    let mut answers: Vec<(usize, Option<JobId>)> =
-        order.iter().zip(ids).map(|((at, _), id)| (*at, made.contains(&id).then_some(JobId(id)))).collect();
-    answers.sort_unstable_by_key(|(at, _)| *at);
-    Ok(answers.into_iter().map(|(_, id)| id).collect())
+    Ok(ids.into_iter().map(|id| made.contains(&id).then_some(JobId(id))).collect())
 }
 
 fn attempts(job: &NewJob) -> i16 {

@@ -4,7 +4,8 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, 
 use super::{super::statement, failures_with, moved_columns};
 
 statement! {
-    /// Makes jobs: the numbers of all, in order, and of those that were made. The others have a key that is taken.
+    /// Makes jobs: the numbers of all, in order, and of those that were made. The others have a key that is taken. Keys are
+    /// taken in their order: two who make several jobs do not wait for each other in a circle.
     InsertJobs<'a> {
         queues: Vec<&'a str> as Array<Text>,
         kinds: Vec<&'a str> as Array<Text>,
@@ -24,6 +25,7 @@ statement! {
      made AS ( \
          INSERT INTO jobs (id, queue, kind, state, priority, max_attempts, run_at, rank, unique_key, payload, created_at) \
          SELECT id, queue, kind, state, priority, attempts, run_at, rank, key, payload, $10 FROM new \
+         ORDER BY key COLLATE \"C\" NULLS FIRST, at \
          ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state < 3 DO NOTHING RETURNING id) \
      SELECT ARRAY(SELECT id FROM new ORDER BY at), ARRAY(SELECT id FROM made)"
 }
@@ -74,10 +76,10 @@ statement! {
          WHERE q.paused IS NOT TRUE), \
      share AS MATERIALIZED ( \
          SELECT queue, count(*) AS n FROM ( \
-             SELECT o.queue, j.rank FROM open o CROSS JOIN LATERAL ( \
-                 SELECT rank FROM jobs WHERE state = 1 AND queue = o.queue COLLATE \"C\" ORDER BY rank, id \
+             SELECT o.queue FROM open o CROSS JOIN LATERAL ( \
+                 SELECT rank, id FROM jobs WHERE state = 1 AND queue = o.queue COLLATE \"C\" ORDER BY rank, id \
                  LIMIT CASE WHEN o.limited THEN least($3, floor(o.tokens + 1e-9)::bigint) ELSE $3 END) j \
-             ORDER BY j.rank LIMIT $3) AS next GROUP BY queue), \
+             ORDER BY j.rank, j.id LIMIT $3) AS next GROUP BY queue), \
      taken AS ( \
          UPDATE jobs SET state = 2, fence = fence + 1, attempt = attempt + 1, worker = $4, started_at = $2, \
                 lease_until = $5, cancel_requested = false, progress = NULL, note = NULL \
