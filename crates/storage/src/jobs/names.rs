@@ -41,6 +41,11 @@ impl JobName {
         }
     }
 
+    /// A name for a worker: of its process, and of a random number.
+    pub fn worker(process: u32, random: u32) -> Self {
+        Self(format!("worker-{process}-{random:08x}").into())
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
