@@ -17,6 +17,8 @@ pub(crate) struct Cli {
 pub(crate) enum Subcommand {
     /// Run the server (when no subcommand is given)
     Serve,
+    /// Work on background jobs, beside any number of others; `serve` does so by itself on SQLite
+    Worker,
     /// Bring the database's schema up to date
     Migrate,
     /// Fill the database with made-up products, orders and carts, the same ones each time

@@ -10,6 +10,7 @@ mod edge;
 mod guard;
 mod import;
 mod load;
+mod maintenance;
 mod migrate;
 mod out;
 mod progress;
@@ -17,6 +18,7 @@ mod seed;
 mod serve;
 mod telemetry;
 mod wiring;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -82,6 +84,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         match command {
             Subcommand::Serve => serve::run(settings).await?,
+            Subcommand::Worker => worker::run(&settings).await?,
             Subcommand::Migrate => migrate::run(&settings).await?,
             Subcommand::Seed(options) => seed::run(&settings, &options).await?,
             Subcommand::Import(options) => return import::run(&settings, &options).await,

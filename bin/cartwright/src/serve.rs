@@ -11,24 +11,20 @@ use std::{
 use actix_web::{HttpServer, dev::ServerHandle};
 use anyhow::Context;
 use cartwright_catalog::CatalogService;
-use cartwright_domain::{Clock, SystemClock};
 use cartwright_http::{AppState, HttpSettings, create_app};
-use cartwright_storage::{Refreshed, ShopStore, Store};
+use cartwright_jobs::JobQueue;
+use cartwright_storage::Store;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Server, Settings, StoreKind},
-    demo, out, telemetry,
+    demo, maintenance, out, telemetry,
     wiring::{AnyStore, describe_cache, settle, start_carts, start_catalog, start_orders},
 };
 
-/// How often used idempotency keys are forgotten, and how many in one statement.
-const FORGET_EVERY: Duration = Duration::from_secs(3600);
-const FORGET_AT_ONCE: u32 = 5_000;
-/// How often the catalogue is looked after, and how many orders are counted in one transaction.
+/// How often the list of what is popular is written down.
 const TEND_EVERY: Duration = Duration::from_secs(60);
-const COUNT_AT_ONCE: u32 = 1_000;
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -43,6 +39,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let (carts, catalog) = (started.carts.clone(), start_catalog(&settings, &store, &started).await?);
     let orders = start_orders(&settings, &store, &started, &catalog)?;
     let seeded = seed_demo(&settings, &*store.store(), &catalog).await?;
+    let jobs = JobQueue::new(store.jobs());
     let draining = Arc::new(AtomicBool::new(false));
     let state = AppState {
         carts: carts.clone(),
@@ -57,8 +54,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         draining: Arc::clone(&draining),
     };
     let (server, address, ended) = listen(&settings.server, state)?;
-    let cleaner = tokio::spawn(forget_keys(store.store(), stop.clone()));
-    let tending = tend(catalog.clone(), store.shop(), settings.catalog.warm_per_second);
+    let worker = maintenance::start_in_serve(&settings, &jobs, &store.shop()).await?;
+    let tending = tend(catalog.clone(), settings.catalog.warm_per_second);
     tokio::spawn(stop.clone().run_until_cancelled_owned(tending));
     greet(&settings, address, seeded)?;
 
@@ -72,12 +69,15 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
             Ok(())
         }
     };
+    // Before what its jobs use.
+    if let Some(worker) = worker {
+        worker.shutdown().await;
+    }
     // Everything that was accepted, also what no client waits for any more.
     carts.shutdown().await;
     orders.shutdown().await;
     settle(&catalog).await;
     stop.cancel();
-    let _ = cleaner.await;
     tracing::info!("stopped");
     outcome
 }
@@ -92,8 +92,8 @@ async fn seed_demo(settings: &Settings, store: &dyn Store, catalog: &CatalogServ
     Ok(true)
 }
 
-/// Loads what was popular before, and then looks after statistics, kept results and the list of what is popular.
-async fn tend(catalog: CatalogService, store: Arc<dyn ShopStore>, warm_per_second: usize) {
+/// Loads what was popular before, and then looks after the list of what is.
+async fn tend(catalog: CatalogService, warm_per_second: usize) {
     if warm_per_second > 0 {
         match catalog.warm(warm_per_second).await {
             Ok(loaded) => tracing::debug!(loaded, "popular products are in memory"),
@@ -105,11 +105,6 @@ async fn tend(catalog: CatalogService, store: Arc<dyn ShopStore>, warm_per_secon
         tick.tick().await;
         if let Err(error) = catalog.remember_hot_products().await {
             tracing::debug!(%error, "hot products could not be written down");
-        }
-        let now = SystemClock.now();
-        while let Ok(Refreshed { more: true, .. }) = store.refresh_statistics(now, COUNT_AT_ONCE).await {}
-        if let Err(error) = store.clean_cached(now, FORGET_AT_ONCE).await {
-            tracing::debug!(%error, "kept results that no longer count were not removed");
         }
     }
 }
@@ -166,23 +161,6 @@ fn bind(settings: &Server, state: AppState) -> anyhow::Result<(actix_web::dev::S
     Ok((server.run(), address))
 }
 
-/// Idempotency keys are kept for a day; nobody misses them after that.
-async fn forget_keys(store: Arc<dyn Store>, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(FORGET_EVERY);
-    while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        loop {
-            match store.forget_old_keys(&SystemClock, FORGET_AT_ONCE).await {
-                Ok(gone) if gone >= u64::from(FORGET_AT_ONCE) && !stop.is_cancelled() => {}
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "old idempotency keys could not be forgotten");
-                    break;
-                }
-            }
-        }
-    }
-}
-
 fn greet(settings: &Settings, address: SocketAddr, seeded: bool) -> anyhow::Result<()> {
     let at = format!("http://{address}");
     out::line(format_args!("Cartwright {} is ready", env!("CARGO_PKG_VERSION")));
@@ -202,13 +180,13 @@ fn greet(settings: &Settings, address: SocketAddr, seeded: bool) -> anyhow::Resu
 }
 
 /// SIGTERM and SIGINT.
-struct Signals {
+pub(crate) struct Signals {
     first: oneshot::Receiver<&'static str>,
 }
 
 impl Signals {
     /// From now on the first signal is told, and the second one ends the process.
-    fn listen() -> anyhow::Result<Self> {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -227,7 +205,7 @@ impl Signals {
         Ok(Self { first })
     }
 
-    async fn wait(self) -> &'static str {
+    pub(crate) async fn wait(self) -> &'static str {
         match self.first.await {
             Ok(name) => name,
             Err(_lost) => std::future::pending().await,

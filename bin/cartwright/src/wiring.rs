@@ -11,7 +11,7 @@ use cartwright_catalog::{CatalogService, Parts, Shared};
 use cartwright_domain::{ProductId, SystemClock};
 use cartwright_layered::{Bus, SharedLayer};
 use cartwright_orders::{OrderService, StockListener};
-use cartwright_storage::{ShopStore, Store};
+use cartwright_storage::{JobStore, ShopStore, Store};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 
@@ -85,6 +85,13 @@ impl AnyStore {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn ShopStore>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn ShopStore>,
+        }
+    }
+
+    pub(crate) fn jobs(&self) -> Arc<dyn JobStore> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn JobStore>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn JobStore>,
         }
     }
 

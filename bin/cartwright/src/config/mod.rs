@@ -7,6 +7,7 @@ mod carts;
 mod catalog;
 mod database;
 mod edge;
+mod jobs;
 mod orders;
 mod secret;
 mod server;
@@ -27,6 +28,7 @@ pub(crate) use self::{
     catalog::Catalog,
     database::{Database, StoreKind},
     edge::Edge,
+    jobs::{InServe, Jobs},
     orders::Orders,
     secret::SecretUrl,
     server::{LogFormat, Server, half_the_cores},
@@ -45,10 +47,13 @@ pub(crate) struct Settings {
     pub(crate) catalog: Catalog,
     pub(crate) orders: Orders,
     pub(crate) edge: Edge,
+    pub(crate) jobs: Jobs,
     pub(crate) auth: Auth,
 }
 
-const SECTIONS: [&str; 8] = ["server", "database", "cache", "carts", "catalog", "orders", "edge", "auth"];
+
+const SECTIONS: [&str; 9] =
+    ["server", "database", "cache", "carts", "catalog", "orders", "edge", "jobs", "auth"];
 
 impl Settings {
     /// Reads the configuration. `file`: instead of `cartwright.toml`; it must then exist.
@@ -83,6 +88,7 @@ impl Settings {
             catalog: section(&map, "catalog")?,
             orders: section(&map, "orders")?,
             edge: section(&map, "edge")?,
+            jobs: section(&map, "jobs")?,
             auth: section(&map, "auth")?,
         };
         settings.check()?;
@@ -98,6 +104,7 @@ impl Settings {
         self.catalog.check()?;
         self.orders.check()?;
         self.edge.check()?;
+        self.jobs.check()?;
         self.auth.check(&self.server)
     }
 
@@ -135,6 +142,7 @@ fn prefixed(environment: HashMap<String, String>) -> Environment {
         .with_list_parse_key("database.replica_urls")
         .with_list_parse_key("cache.redis_replica_urls")
         .with_list_parse_key("edge.varnish_urls")
+        .with_list_parse_key("jobs.queues")
         .with_list_parse_key("server.cors_origins")
         .ignore_empty(true)
         .source(Some(environment))
@@ -248,6 +256,8 @@ mod tests {
             ),
             (&[("CARTWRIGHT__EDGE__VARNISH_URLS", "https://u:secret@h")], "edge.varnish_urls"),
             (&[("CARTWRIGHT__EDGE__KEEP_SECONDS", "0")], "edge.keep_seconds"),
+            (&[("CARTWRIGHT__JOBS__QUEUES", "good,b ad")], "jobs.queues"),
+            (&[("CARTWRIGHT__JOBS__LEASE_SECONDS", "1")], "jobs.lease_seconds"),
             (&[("REDIS_URL", "http://u:secret@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
             (&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000")], "auth.force"),
@@ -291,6 +301,7 @@ mod tests {
             ("carts", include_str!("carts.rs")),
             ("catalog", include_str!("catalog.rs")),
             ("edge", include_str!("edge.rs")),
+            ("jobs", include_str!("jobs.rs")),
             ("auth", include_str!("auth.rs")),
         ] {
             for field in

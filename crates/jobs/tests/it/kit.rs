@@ -36,7 +36,7 @@ pub(crate) struct Task {
     pub(crate) what: Do,
 }
 
-pub(crate) fn task(name: impl ToString, what: Do) -> Task {
+pub(crate) fn task(name: &(impl ToString + ?Sized), what: Do) -> Task {
     Task { name: name.to_string(), what }
 }
 
@@ -134,7 +134,7 @@ impl Shop {
     }
 
     pub(crate) async fn put(&self, name: impl ToString, what: Do) -> JobId {
-        match self.queue.enqueue(&task(name, what)).await.unwrap() {
+        match self.queue.enqueue(&task(&name, what)).await.unwrap() {
             Enqueued::New(id) => id,
             other => panic!("{other:?}"),
         }

@@ -1,5 +1,5 @@
 //! Workers on a real store.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests panic to fail")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests panic to fail")]
 
 mod cancelling;
 mod deaths;

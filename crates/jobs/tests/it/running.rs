@@ -1,7 +1,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use cartwright_jobs::{Job, JobQueue, Registry, Worker, WorkerSettings};
-use cartwright_storage::{JobName, JobState, NewJob};
+use cartwright_storage::{Enqueued, JobName, JobState, NewJob};
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
@@ -11,10 +11,10 @@ use crate::kit::{Do, Shop, Task, quick, task, until};
 async fn thousands_of_jobs_are_each_done_once() {
     let shop = Shop::new().await;
     let workers = [shop.worker(), shop.worker()];
-    let tasks: Vec<Task> = (0..3000).map(|n| task(n, Do::Nothing)).collect();
+    let tasks: Vec<Task> = (0..3000).map(|n| task(&n, Do::Nothing)).collect();
     let mut ids = HashSet::new();
     for some in tasks.chunks(500) {
-        ids.extend(shop.queue.enqueue_all(some).await.unwrap().into_iter().map(|made| made.id()));
+        ids.extend(shop.queue.enqueue_all(some).await.unwrap().into_iter().map(Enqueued::id));
     }
     until("all are done", || shop.log.all().len() == 3000).await;
     for worker in workers {

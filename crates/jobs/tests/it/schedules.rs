@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::kit::{Do, Shop, quick, task, until};
 
 fn every_second() -> Schedule {
-    let job = |at: DateTime<Utc>| task(at.to_rfc3339(), Do::Nothing);
+    let job = |at: DateTime<Utc>| task(&at.to_rfc3339(), Do::Nothing);
     Schedule::new("second", "* * * * * *", job).unwrap().catching_up(60)
 }
 
@@ -49,7 +49,7 @@ async fn each_tick_has_one_run_however_many_schedulers_there_are() {
 async fn what_was_missed_is_made_up_for() {
     let shop = Shop::new().await;
     let yearly = |catch_up| {
-        Schedule::new("yearly", "0 0 1 1 *", |at| task(at.to_rfc3339(), Do::Nothing))
+        Schedule::new("yearly", "0 0 1 1 *", |at| task(&at.to_rfc3339(), Do::Nothing))
             .unwrap()
             .catching_up(catch_up)
     };
@@ -71,7 +71,7 @@ async fn what_was_missed_is_made_up_for() {
         job: None,
     };
     store.run_ticks(&[other], shop.queue.clock().now()).await.unwrap();
-    let missed = Schedule::new("other", "0 0 1 1 *", |at| task(at.to_rfc3339(), Do::Nothing)).unwrap();
+    let missed = Schedule::new("other", "0 0 1 1 *", |at| task(&at.to_rfc3339(), Do::Nothing)).unwrap();
     let worker = run(missed.catching_up(2)).await;
     until("two are made up for", || shop.log.all().len() == 2).await;
     worker.shutdown().await;

@@ -1,0 +1,145 @@
+//! Jobs that look after the database itself.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use cartwright_domain::{Clock, SystemClock};
+use cartwright_jobs::{
+    Job, JobContext, JobFailure, JobQueue, Policy, Registry, Schedule, Worker, WorkerSettings,
+};
+use cartwright_storage::{JobName, ShopStore};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{InServe, Settings};
+
+/// The queue of all of them.
+const QUEUE: &str = "maintenance";
+/// Rows that one statement removes.
+const AT_ONCE: u32 = 5_000;
+/// Orders that are counted in one transaction.
+const COUNTED_AT_ONCE: u32 = 1_000;
+/// For how long a worker that was heard of no more is listed.
+const WORKERS_LISTED: TimeDelta = TimeDelta::hours(1);
+
+/// Declares jobs that are about nothing but themselves. One of each kind waits or runs at a time, and each is tried again
+/// at its next time.
+macro_rules! maintenance {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Serialize, Deserialize)]
+        struct $name {}
+
+        impl Job for $name {
+            const KIND: &'static str = $kind;
+            const QUEUE: &'static str = QUEUE;
+
+            fn policy() -> Policy {
+                Policy { max_attempts: 3, ..Policy::default() }
+            }
+
+            fn unique_key(&self) -> Option<String> {
+                Some($kind.to_owned())
+            }
+        }
+    )*};
+}
+
+maintenance! {
+    /// Forgets idempotency keys: they are kept for a day.
+    ForgetKeys = "keys.forget",
+    /// Removes kept results that no longer count.
+    CleanResults = "results.clean",
+    /// Counts new orders for statistics and recommendations.
+    RefreshStatistics = "statistics.refresh",
+    /// Removes jobs that were finished long ago.
+    CleanJobs = "jobs.clean",
+}
+
+/// The handlers of all jobs that there are.
+pub(crate) fn registry(store: &Arc<dyn ShopStore>, settings: &Settings) -> anyhow::Result<Registry> {
+    let shared = || Arc::clone(store);
+    let keep = TimeDelta::hours(settings.jobs.keep_done_hours.into());
+    let (keys, results, statistics, jobs) = (shared(), shared(), shared(), shared());
+    let registry = Registry::new()
+        .on(move |_: ForgetKeys, context| {
+            let store = Arc::clone(&keys);
+            in_portions(context, async move || store.forget_old_keys(&SystemClock, AT_ONCE).await.map(all))
+        })
+        .and_then(|registry| {
+            registry.on(move |_: CleanResults, context| {
+                let store = Arc::clone(&results);
+                in_portions(context, async move || {
+                    store.clean_cached(SystemClock.now(), AT_ONCE).await.map(all)
+                })
+            })
+        })
+        .and_then(|registry| {
+            registry.on(move |_: RefreshStatistics, context| {
+                let store = Arc::clone(&statistics);
+                in_portions(context, async move || {
+                    store.refresh_statistics(SystemClock.now(), COUNTED_AT_ONCE).await.map(|done| done.more)
+                })
+            })
+        })
+        .and_then(|registry| {
+            registry.on(move |_: CleanJobs, context| {
+                let store = Arc::clone(&jobs);
+                in_portions(context, async move || {
+                    let now = SystemClock.now();
+                    store.forget_workers(None, now - WORKERS_LISTED).await?;
+                    store.clean_finished(now - keep, AT_ONCE).await.map(all)
+                })
+            })
+        });
+    registry.context("a job with a bad name")
+}
+
+/// Whether as many rows as might be: there may be more.
+fn all(rows: u64) -> bool {
+    rows >= u64::from(AT_ONCE)
+}
+
+/// Until there is no more, or somebody wants it to stop: the next run goes on from there.
+async fn in_portions<E: std::error::Error + Send + Sync + 'static>(
+    context: JobContext,
+    portion: impl AsyncFn() -> Result<bool, E>,
+) -> Result<(), JobFailure> {
+    while portion().await? && !context.is_stopped() {}
+    Ok(())
+}
+
+/// When they are done. UTC.
+pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
+    Ok(vec![
+        Schedule::new("keys.forget", "7 * * * *", |_| ForgetKeys {})?,
+        Schedule::new("results.clean", "* * * * *", |_| CleanResults {})?,
+        Schedule::new("statistics.refresh", "* * * * *", |_| RefreshStatistics {})?,
+        Schedule::new("jobs.clean", "*/10 * * * *", |_| CleanJobs {})?,
+    ])
+}
+
+/// The worker inside `serve`. `None`: there is to be none.
+pub(crate) async fn start_in_serve(
+    settings: &Settings,
+    queue: &JobQueue,
+    store: &Arc<dyn ShopStore>,
+) -> anyhow::Result<Option<Worker>> {
+    let worker = settings.jobs.worker()?;
+    let worker = match settings.jobs.in_serve(&settings.database.kind()?) {
+        InServe::Off => return Ok(None),
+        InServe::Maintenance => {
+            let queues = Some(vec![JobName::new(QUEUE)?]);
+            // One after the other, so that they take no connections from the shoppers.
+            WorkerSettings { queues, concurrency: 1, ..worker }
+        }
+        InServe::Auto | InServe::All => WorkerSettings { queues: None, ..worker },
+    };
+    let builder = Worker::builder(queue.clone(), registry(store, settings)?);
+    let worker = builder.schedules(schedules()?).settings(worker).start();
+    // Not only at the next minute: what was imported or restored is counted when the server is there.
+    if let Err(error) = queue.enqueue(&RefreshStatistics {}).await {
+        tracing::warn!(%error, "statistics wait for their next time");
+    }
+    Ok(Some(worker))
+}
