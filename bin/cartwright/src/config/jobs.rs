@@ -68,7 +68,7 @@ impl Jobs {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         for (key, value, least, most) in [
             ("concurrency", self.concurrency as u64, 1, 1_000),
-            ("batch", self.batch.into(), 1, 5_000),
+            ("batch", self.batch.into(), 1, 1_000),
             ("poll_ms", self.poll_ms, 10, 60_000),
             ("lease_seconds", self.lease_seconds, 3, 3_600),
             ("shutdown_seconds", self.shutdown_seconds, 0, 3_600),

@@ -14,3 +14,4 @@ mod kit;
 mod nodes;
 mod products;
 mod serve;
+mod workers;

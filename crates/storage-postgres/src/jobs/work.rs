@@ -112,9 +112,7 @@ impl PostgresStore {
         now: DateTime<Utc>,
     ) -> Result<Vec<Beat>, StorageError> {
         let (ids, fences) = split(beat.jobs.iter().map(|(hold, _)| *hold));
-        let progress = |(_, progress): &(Hold, Option<cartwright_storage::Progress>)| {
-            progress.as_ref().map(|progress| i16::from(progress.percent.min(100)))
-        };
+        let told = || beat.jobs.iter().filter_map(|(hold, progress)| Some((hold, progress.as_ref()?)));
         let queues = texts(beat.queues).join(",");
         let statement = HeartbeatJobs {
             worker: beat.worker.as_str(),
@@ -124,10 +122,9 @@ impl PostgresStore {
             until: until(now, beat.lease),
             ids,
             fences,
-            progress: beat.jobs.iter().map(progress).collect(),
-            notes: (beat.jobs.iter())
-                .map(|(_, progress)| progress.as_ref().map(|progress| kept_text(&progress.note, MAX_NOTE)))
-                .collect(),
+            told: told().map(|(hold, _)| hold.id.0).collect(),
+            progress: told().map(|(_, progress)| i16::from(progress.percent.min(100))).collect(),
+            notes: told().map(|(_, progress)| kept_text(&progress.note, MAX_NOTE)).collect(),
         };
         let rows: Vec<(i64, i32, bool)> =
             self.run(async |connection| statement.load(connection).await).await?;

@@ -98,7 +98,7 @@ statement! {
 
 statement! {
     /// Says that a worker lives, and renews the leases of its jobs: those that it still has, and whether they are to be
-    /// cancelled.
+    /// cancelled. Few have progress to tell, so that is looked up by itself: a join of all would compare each with each.
     HeartbeatJobs<'a> {
         worker: &'a str as Text,
         worked_on: &'a str as Text,
@@ -107,17 +107,20 @@ statement! {
         until: DateTime<Utc> as Timestamptz,
         ids: Vec<i64> as Array<BigInt>,
         fences: Vec<i32> as Array<Integer>,
-        progress: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
-        notes: Vec<Option<String>> as Array<Nullable<Text>>,
+        told: Vec<i64> as Array<BigInt>,
+        progress: Vec<i16> as Array<SmallInt>,
+        notes: Vec<String> as Array<Text>,
     }
     (BigInt, Integer, Bool)
     "WITH seen AS ( \
          INSERT INTO job_workers AS w (worker, queues, concurrency, started_at, seen_at, alive_until) \
          VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT (worker) DO UPDATE SET queues = excluded.queues, \
              concurrency = excluded.concurrency, seen_at = excluded.seen_at, alive_until = excluded.alive_until) \
-     UPDATE jobs j SET lease_until = $5, progress = coalesce(u.progress, j.progress), note = coalesce(u.note, j.note) \
-     FROM unnest($6, $7, $8, $9) AS u (id, fence, progress, note) \
-     WHERE j.id = ANY ($6) AND j.id = u.id AND j.fence = u.fence AND (j.state = 2) IS TRUE \
+     UPDATE jobs j SET lease_until = $5, \
+         progress = coalesce((SELECT u.progress FROM unnest($8, $9) AS u (id, progress) WHERE u.id = j.id LIMIT 1), j.progress), \
+         note = coalesce((SELECT u.note FROM unnest($8, $10) AS u (id, note) WHERE u.id = j.id LIMIT 1), j.note) \
+     WHERE j.id = ANY ($6) AND (j.state = 2) IS TRUE \
+         AND ((j.id, j.fence) IN (SELECT u.id, u.fence FROM unnest($6, $7) AS u (id, fence))) IS TRUE \
      RETURNING j.id, j.fence, j.cancel_requested"
 }
 
