@@ -44,6 +44,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let state = AppState {
         carts: carts.clone(),
         catalog: catalog.clone(),
+        jobs: jobs.clone(),
         orders: orders.clone(),
         settings: Arc::new(HttpSettings {
             cors_origins: settings.server.cors_origins.clone(),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use cartwright_cart::CartService;
 use cartwright_catalog::CatalogService;
 use cartwright_domain::Currency;
+use cartwright_jobs::JobQueue;
 use cartwright_orders::OrderService;
 
 use crate::{catalog::stats, openapi::document, routes};
@@ -71,6 +72,8 @@ pub struct AppState {
     pub carts: CartService,
     /// The products.
     pub catalog: CatalogService,
+    /// The background jobs.
+    pub jobs: JobQueue,
     /// What is bought.
     pub orders: OrderService,
     /// How requests are answered.

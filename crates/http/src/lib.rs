@@ -1,6 +1,6 @@
 //! The HTTP adapter: actix-web routes over a [`CartService`](cartwright_cart::CartService)
-//! a [`CatalogService`](cartwright_catalog::CatalogService) and an
-//! [`OrderService`](cartwright_orders::OrderService).
+//! a [`CatalogService`](cartwright_catalog::CatalogService) an
+//! [`OrderService`](cartwright_orders::OrderService) and the queue of background jobs.
 //!
 //! Every handler does three things: extract, one call of the service, map. What is not an answer is a `Problem`
 //! (RFC 9457), and one table in `problem` says which status and code each has.
@@ -15,6 +15,7 @@ mod docs;
 mod events;
 mod headers;
 mod health;
+mod jobs;
 mod observe;
 mod openapi;
 mod orders;

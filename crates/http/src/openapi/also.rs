@@ -16,6 +16,8 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
         of_cart(&mut also, path, method);
     } else if IN_CATALOG.iter().any(|start| path.starts_with(start)) {
         of_catalog(&mut also, path, method);
+    } else if path.starts_with("/api/v1/jobs") {
+        of_jobs(&mut also, path);
     }
     if path.contains("{product_id}") {
         also.parameters.push("ProductId");
@@ -84,6 +86,24 @@ fn of_cart(also: &mut Also, path: &str, method: &str) {
     if !path.ends_with("/events") {
         also.headers.extend(["ETag", if changes { "Idempotent-Replayed" } else { "X-Cache" }]);
     }
+}
+
+fn of_jobs(also: &mut Also, path: &str) {
+    also.statuses.extend(["500", "503"]);
+    if !matches!(path, "/api/v1/jobs/queues" | "/api/v1/jobs/workers") {
+        also.statuses.push("422");
+    }
+    if path.contains("{queue}") {
+        also.parameters.push("Queue");
+    }
+    if path.contains("{job_id}") {
+        also.parameters.push("JobId");
+        also.statuses.push("404");
+        if !path.ends_with('}') {
+            also.statuses.push("409");
+        }
+    }
+    also.headers.push("Cache-Control");
 }
 
 const IN_CATALOG: [&str; 7] = [

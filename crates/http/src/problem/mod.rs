@@ -2,6 +2,7 @@
 
 mod carts;
 mod catalog;
+mod jobs;
 mod orders;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ use cartwright_orders::OrdersError;
 use cartwright_storage::StorageError;
 
 use crate::headers::etag;
+pub(crate) use jobs::JobProblem;
 
 /// One thing that is wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -63,6 +65,8 @@ pub(crate) enum Problem {
     Orders(#[from] OrdersError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Job(#[from] JobProblem),
     #[error("there is no such product")]
     NoProduct,
     #[error("the id belongs to a product")]
@@ -236,6 +240,7 @@ impl Problem {
             Self::Catalog(error) => catalog::service(error),
             Self::Orders(error) => orders::service(error),
             Self::Load(error) => catalog::load(error),
+            Self::Job(problem) => jobs::of_jobs(problem),
             Self::NoProduct => entry(
                 StatusCode::NOT_FOUND,
                 "product_not_found",

@@ -11,7 +11,7 @@ use crate::{
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
     docs, events,
     headers::{owner_named, product_named},
-    health,
+    health, jobs,
     orders::{buy, look},
 };
 
@@ -28,7 +28,7 @@ macro_rules! read {
 
 /// All addresses. The router tries them in this order: the hottest first, and names before parameters.
 pub(super) fn all() -> Vec<Mounted> {
-    [hottest(), of_products(), of_carts(), of_orders(), of_catalog(), of_operations()]
+    [hottest(), of_products(), of_carts(), of_orders(), of_catalog(), of_jobs(), of_operations()]
         .into_iter()
         .flatten()
         .collect()
@@ -140,6 +140,29 @@ fn of_catalog() -> Vec<Mounted> {
                 .route(post().to(classic::put))
                 .route(head().to(classic::get))
         }),
+    ]
+}
+
+fn of_jobs() -> Vec<Mounted> {
+    vec![
+        at("/api/v1/jobs", "GET, HEAD, DELETE", |resource| {
+            resource
+                .route(get().to(jobs::list::list))
+                .route(delete().to(jobs::list::purge))
+                .route(head().to(jobs::list::list))
+        })
+        .compressed(),
+        at("/api/v1/jobs/queues", GET, read!(jobs::queues::all)),
+        at("/api/v1/jobs/workers", GET, read!(jobs::queues::workers)),
+        at("/api/v1/jobs/queues/{queue}/pause", POST, |resource| {
+            resource.route(post().to(jobs::queues::pause))
+        }),
+        at("/api/v1/jobs/queues/{queue}/resume", POST, |resource| {
+            resource.route(post().to(jobs::queues::resume))
+        }),
+        at("/api/v1/jobs/{job_id}", GET, read!(jobs::one::get)),
+        at("/api/v1/jobs/{job_id}/retry", POST, |resource| resource.route(post().to(jobs::one::retry))),
+        at("/api/v1/jobs/{job_id}/cancel", POST, |resource| resource.route(post().to(jobs::one::cancel))),
     ]
 }
 

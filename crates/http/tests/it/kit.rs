@@ -20,6 +20,7 @@ use cartwright_domain::{
 };
 use cartwright_edge::Purger;
 use cartwright_http::{AppState, HttpSettings};
+use cartwright_jobs::JobQueue;
 use cartwright_orders::{OrderService, StockListener};
 use cartwright_storage::{ImportedProduct, PastLine, PastOrder, ShopStore};
 use serde_json::Value;
@@ -53,6 +54,7 @@ impl Shop {
         let state = AppState {
             carts,
             catalog,
+            jobs: JobQueue::new(Arc::clone(&store) as _),
             orders,
             settings: Arc::new(settings),
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),

@@ -14,6 +14,7 @@ mod conventions;
 mod current;
 mod database;
 mod inputs;
+mod jobs;
 mod kit;
 mod operations;
 mod orders;

@@ -63,6 +63,8 @@ async fn the_document_has_every_address_and_no_other() {
                 let wanted = match name {
                     "user_id" => "UserId",
                     "category" => "Category",
+                    "job_id" => "JobId",
+                    "queue" => "Queue",
                     "order_id" => "OrderId",
                     _ => "ProductId",
                 };

@@ -25,6 +25,8 @@ mod conventions;
 mod current;
 #[path = "../it/inputs.rs"]
 mod inputs;
+#[path = "../it/jobs.rs"]
+mod jobs;
 #[path = "../it/kit.rs"]
 mod kit;
 #[path = "../it/routes.rs"]

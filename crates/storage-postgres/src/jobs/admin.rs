@@ -101,8 +101,8 @@ fn listing(filter: &JobFilter) -> Built<'_, RecordColumns> {
     };
     let states = filter.state.map(JobState::numbers);
     let sides = [
-        side("jobs", live_columns!("''"), states.map(|(live, _)| live)),
-        side("finished_jobs", finished_columns!("''"), states.map(|(_, finished)| finished)),
+        side("jobs", live_columns!("'null'", "''"), states.map(|(live, _)| live)),
+        side("finished_jobs", finished_columns!("'null'", "''"), states.map(|(_, finished)| finished)),
     ];
     let sides: Vec<String> = sides.into_iter().flatten().collect();
     Built::new(format!("{} ORDER BY 1 DESC LIMIT $1", sides.join(" UNION ALL ")), binds)
@@ -169,9 +169,9 @@ impl PostgresStore {
     ) -> Result<Option<(JobRecord, Vec<Attempt>)>, StorageError> {
         let sql = concat!(
             "SELECT ",
-            live_columns!("failures"),
+            live_columns!("payload", "failures"),
             " FROM jobs WHERE id = $1 UNION ALL SELECT ",
-            finished_columns!("failures"),
+            finished_columns!("payload", "failures"),
             " FROM finished_jobs WHERE id = $1"
         );
         let statement: Built<'_, RecordColumns> = Built::new(sql.to_owned(), vec![Bind::Int(id.0)]);

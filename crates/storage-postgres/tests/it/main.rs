@@ -4,6 +4,7 @@
 mod conformance;
 mod cost;
 mod faults;
+mod jobs;
 mod kit;
 mod nodes;
 mod plans;

@@ -42,9 +42,10 @@ type Row = (
     (Option<String>, Option<i64>, Option<i64>, Option<i32>, Option<String>, Option<i64>, String),
 );
 
-const LIVE: &str = "id, queue, kind, payload, state, priority, created_at, run_at, attempt, max_attempts, \
+/// What follows id, queue, kind and payload; the last column follows it.
+const LIVE: &str = "state, priority, created_at, run_at, attempt, max_attempts, \
     unique_key, state = 2 AND cancel_requested, worker, started_at, lease_until, progress, note, NULL, ";
-const FINISHED: &str = "id, queue, kind, payload, state, priority, created_at, run_at, attempt, max_attempts, \
+const FINISHED: &str = "state, priority, created_at, run_at, attempt, max_attempts, \
     unique_key, 0, worker, started_at, NULL, progress, note, finished_at, ";
 
 fn record(row: Row) -> Result<(JobRecord, String), StorageError> {
@@ -113,7 +114,7 @@ fn listing(filter: &JobFilter) -> (String, usize) {
             }
         };
         Some(format!(
-            "SELECT * FROM (SELECT {columns}'' FROM {table} WHERE {conditions}{states} ORDER BY id DESC LIMIT ?)"
+            "SELECT * FROM (SELECT id, queue, kind, 'null', {columns}'' FROM {table} WHERE {conditions}{states} ORDER BY id DESC LIMIT ?)"
         ))
     };
     let states = filter.state.map(JobState::numbers);
@@ -148,7 +149,8 @@ pub(super) fn one(
     id: JobId,
 ) -> Result<Option<(JobRecord, String)>, StorageError> {
     let statement = format!(
-        "SELECT {LIVE}failures FROM jobs WHERE id = ? UNION ALL SELECT {FINISHED}failures FROM finished_jobs WHERE id = ?"
+        "SELECT id, queue, kind, payload, {LIVE}failures FROM jobs WHERE id = ? \
+         UNION ALL SELECT id, queue, kind, payload, {FINISHED}failures FROM finished_jobs WHERE id = ?"
     );
     let row = Statement::<Columns>::new(&statement, &[Bind::Int(id.0), Bind::Int(id.0)])
         .get_result::<Row>(connection)

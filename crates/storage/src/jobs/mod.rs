@@ -89,7 +89,7 @@ pub trait JobStore: Send + Sync + std::fmt::Debug + 'static {
     /// [`StorageError`]: then none was removed.
     async fn purge_dead(&self, queue: Option<&JobName>, limit: u32) -> Result<u64, StorageError>;
 
-    /// Lists jobs, latest first.
+    /// Lists jobs, latest first. What they are about is left out: their payload is `null`.
     ///
     /// # Errors
     /// [`StorageError`] when they could not be read.

@@ -45,11 +45,13 @@ pub(crate) type RecordColumns = (
     ),
 );
 
-/// Columns of a record, of a job that is not finished. The failures are another parameter: lists leave them out.
+/// Columns of a record, of a job that is not finished. What can be large is a parameter: lists leave it out.
 macro_rules! live_columns {
-    ($failures:literal) => {
+    ($payload:literal, $failures:literal) => {
         concat!(
-            "id, queue, kind, payload, state, priority, created_at, run_at, attempt, max_attempts, unique_key, \
+            "id, queue, kind, ",
+            $payload,
+            ", state, priority, created_at, run_at, attempt, max_attempts, unique_key, \
              state = 2 AND cancel_requested, worker, started_at, lease_until, progress, note, NULL::timestamptz, ",
             $failures
         )
@@ -59,9 +61,11 @@ pub(crate) use live_columns;
 
 /// Likewise, of one that is.
 macro_rules! finished_columns {
-    ($failures:literal) => {
+    ($payload:literal, $failures:literal) => {
         concat!(
-            "id, queue, kind, payload, state, priority, created_at, run_at, attempt, max_attempts, unique_key, \
+            "id, queue, kind, ",
+            $payload,
+            ", state, priority, created_at, run_at, attempt, max_attempts, unique_key, \
              false, worker, started_at, NULL::timestamptz, progress, note, finished_at, ",
             $failures
         )
