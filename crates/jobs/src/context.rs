@@ -34,8 +34,8 @@ impl JobContext {
         self.attempt >= self.max_attempts
     }
 
-    /// Returns when the job should stop: it was cancelled, its worker ends, or somebody else has it now. Half a second
-    /// later the handler's future is dropped.
+    /// Returns when the job should stop: it was cancelled, its worker ends, or somebody else has it now. 0.3 s later
+    /// the handler's future is dropped.
     pub async fn stopped(&self) {
         self.held.stop.cancelled().await;
     }

@@ -1,7 +1,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use cartwright_storage::{JobError, JobName, NewJob};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use croner::Cron;
 
 use crate::{Job, JobQueue, ScheduleError};
@@ -51,7 +51,8 @@ impl Schedule {
 
     /// The last time at or before `now`. `None`: there is none.
     pub(crate) fn last(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.cron.find_previous_occurrence(&now, true).ok()
+        // Expressions know of no parts of a second, and would take any time within one for its own.
+        self.cron.find_previous_occurrence(&now.trunc_subsecs(0), true).ok()
     }
 
     /// The next time after `now`. `None`: there is none.
@@ -105,6 +106,8 @@ mod tests {
         assert_eq!(hourly.next(at("10:05:00")), Some(at("11:05:00")));
         let seconds = Schedule::new("seconds", "*/10 * * * * *", |_| Nothing).unwrap();
         assert_eq!(seconds.next(at("10:00:10.5")), Some(at("10:00:20")));
+        assert_eq!(seconds.last(at("10:00:10.5")), Some(at("10:00:10")));
+        assert_eq!(seconds.last(at("10:00:09.999999")), Some(at("10:00:00")));
         assert!(Schedule::new("no name", "* * * * *", |_| Nothing).is_err());
         let wrong = Schedule::new("x", "61 * * * *", |_| Nothing).unwrap_err();
         assert!(wrong.to_string().contains("61 * * * *"), "{wrong}");

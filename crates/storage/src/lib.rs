@@ -54,7 +54,14 @@ impl<T: CartStore + GateStore + ListingStore + std::fmt::Debug> Store for T {}
 
 /// Everything that a store can do.
 pub trait ShopStore:
-    Store + CatalogStore + OrderStore + PositionStore + QueryCacheStore + GenerationStore + StatisticsStore + JobStore
+    Store
+    + CatalogStore
+    + OrderStore
+    + PositionStore
+    + QueryCacheStore
+    + GenerationStore
+    + StatisticsStore
+    + JobStore
 {
 }
 impl<T> ShopStore for T where

@@ -51,7 +51,6 @@ pub(crate) struct Settings {
     pub(crate) auth: Auth,
 }
 
-
 const SECTIONS: [&str; 9] =
     ["server", "database", "cache", "carts", "catalog", "orders", "edge", "jobs", "auth"];
 

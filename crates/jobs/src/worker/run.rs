@@ -12,7 +12,7 @@ use super::held::{HeldJob, Stop};
 use crate::{JobContext, JobFailure, Policy, registry::Handler};
 
 /// How long a handler that was told to stop may take to do so.
-pub(super) const GRACE: Duration = Duration::from_millis(500);
+pub(super) const GRACE: Duration = Duration::from_millis(300);
 
 /// How long a job that nobody here knows how to do is left to others: during a deployment there are new kinds that old
 /// workers do not know.

@@ -69,8 +69,10 @@ async fn a_job_that_kills_its_workers_becomes_a_dead_letter() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeats_keep_long_jobs() {
     let shop = Shop::new().await;
-    let workers = [shop.worker(), shop.worker()];
-    let id = shop.put("long", Do::Sleep(3_000)).await;
+    let settings = || WorkerSettings { lease: Duration::from_secs(2), ..quick() };
+    let worker = || Worker::builder(shop.queue.clone(), shop.registry()).settings(settings()).start();
+    let workers = [worker(), worker()];
+    let id = shop.put("long", Do::Sleep(5_000)).await;
     let done = shop.reaches(id, JobState::Done).await;
     assert_eq!((done.attempt, shop.log.of("long")), (1, (1, 1)));
     for worker in workers {
@@ -84,7 +86,7 @@ async fn a_job_that_was_lost_is_let_go() {
     let shop = Shop::new().await;
     let settings = WorkerSettings { lease: Duration::from_secs(3), ..quick() };
     let worker = Worker::builder(shop.queue.clone(), shop.registry()).settings(settings).start();
-    let id = shop.put("x", Do::Sleep(60_000)).await;
+    let id = shop.put("x", Do::Report).await;
     until("it runs", || shop.log.begun("x") == 1).await;
     // As if the lease had ended: by a clock that is a minute ahead.
     let store = shop.queue.store();
@@ -92,13 +94,11 @@ async fn a_job_that_was_lost_is_let_go() {
     store.pause_queue(&cartwright_storage::JobName::new("tasks").unwrap(), true).await.unwrap();
     assert_eq!(store.take_back(ahead, 10).await.unwrap().again, 1);
     assert_eq!(shop.record(id).await.state, JobState::Queued);
-    // It hears of that with the next heartbeat; ending does not wait for the handler then.
-    sleep(Duration::from_millis(2_200)).await;
-    let begun = Instant::now();
+    // It hears of that with the next heartbeat, and says that it is done; which does not count.
+    until("it is stopped", || shop.log.of("x") == (1, 1)).await;
     worker.shutdown().await;
-    assert!(begun.elapsed() < Duration::from_millis(250), "{:?}", begun.elapsed());
     let record = shop.record(id).await;
-    assert_eq!((record.state, record.attempt, shop.log.of("x")), (JobState::Queued, 1, (1, 0)));
+    assert_eq!((record.state, record.attempt), (JobState::Queued, 1));
     // Nobody can end it by the old claim.
     let hold = cartwright_storage::Hold { id, fence: 1 };
     let late = [Finished { hold, outcome: JobOutcome::Done }];

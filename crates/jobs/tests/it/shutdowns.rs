@@ -42,7 +42,7 @@ async fn a_shutdown_has_an_end() {
     until("they run", || shop.log.all().len() == 2).await;
     let begun = Instant::now();
     worker.shutdown().await;
-    // Patience of 0.3 s, and half a second to stop.
+    // Patience of 0.3 s, and as long to stop.
     let took = begun.elapsed();
     assert!((Duration::from_millis(300)..Duration::from_secs(4)).contains(&took), "{took:?}");
     for id in ids {
