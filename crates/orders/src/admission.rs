@@ -27,11 +27,11 @@ pub enum Strategy {
 const AT_ONCE: usize = 16;
 /// How long a batch waits for those who were answered with the batch before. Not as long as clients need to come back: while
 /// some do, the database works for the others.
-const GATHERING: Duration = Duration::from_micros(300);
+const GATHERING: Duration = Duration::from_micros(500);
 
 /// A batch that takes longer is not waited for: another one writes its orders meanwhile, and only at the end waits for a
 /// product that both sell.
-const SLOW: Duration = Duration::from_millis(1);
+const SLOW: Duration = Duration::from_micros(500);
 
 pub(crate) type Admitted = Result<Placed, OrdersError>;
 
