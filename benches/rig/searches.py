@@ -5,8 +5,8 @@
 
 One or two words of the names of products that the server has, half and half; one in ten with a typo, one in five not to
 its end; a fifth within a category, a tenth within prices, a fifth in stock only, one in twenty newest first. One in ten
-asks for the second page. Each is asked once: its highest price, above all that there are, is no other one's, so that no
-cache has the answer. Each request of the file is its length on a line, and then its bytes.
+asks for the second page. Each is asked once: its highest price is no other one's, and mostly above all that there are, so
+that no cache has the answer. Each request of the file is its length on a line, and then its bytes.
 """
 import json, random, sys, urllib.parse, urllib.request
 

@@ -33,7 +33,8 @@ impl From<Slow> for ResultError {
 }
 
 /// Results that were expensive, kept where the truth is: the third layer, so that a shared cache that was emptied is no
-/// storm on the database. What was asked for only once is not kept. Only for keys that are never invalidated: they run out, or hold a [generation](crate::Tagged).
+/// storm on the database. What was asked for only once is not kept. Only for keys that are never invalidated: they run out,
+/// or hold a [generation](crate::Tagged).
 #[async_trait]
 pub trait ResultLayer: Send + Sync + std::fmt::Debug + 'static {
     /// One answer for each key.
@@ -49,7 +50,7 @@ pub trait ResultLayer: Send + Sync + std::fmt::Debug + 'static {
     async fn keep(&self, results: &[Kept]) -> Result<(), ResultError>;
 }
 
-/// How many keys a node remembers: half a megabyte for each cache that keeps results.
+/// How many keys a node remembers, for each cache that keeps results: a hash and a time each.
 const REMEMBERED: usize = 10_000;
 
 /// Which results are worth keeping: those that were asked for again. Most searches are made once, and to keep one costs a

@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use cartwright_coherence::{Combiner, Limits, Run};
+use cartwright_coherence::{Combiner, Limits, Run, Turn};
 use cartwright_storage::{OrderRequest, Placed, StockLocking};
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::{OrdersError, service::Shared};
 
 /// How orders get at stock. All are exact; they differ in what they cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// Orders that wait together go as one transaction: a product that everybody wants at once is sold as fast as the
     /// database commits batches. Products are locked when there are few of them left.
@@ -55,36 +57,29 @@ pub(crate) fn admission(shared: &Arc<Shared>) -> Box<dyn Admission> {
             };
             let run: Run<OrderRequest, Admitted> = {
                 let shared = Arc::clone(shared);
-                Arc::new(move |mut turn| {
-                    let shared = Arc::clone(&shared);
-                    Box::pin(async move {
-                        // A request whose caller left before it was begun is not begun.
-                        let batch: Vec<_> =
-                            turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
-                        let requests: Vec<OrderRequest> =
-                            batch.iter().map(|waiting| waiting.request.clone()).collect();
-                        let placed = shared.place(&requests, StockLocking::Adaptive).await;
-                        drop(turn); // the next batch may begin while this one is answered
-                        match placed {
-                            Ok(outcomes) => {
-                                for (waiting, outcome) in batch.into_iter().zip(outcomes) {
-                                    waiting.answer(Ok(outcome));
-                                }
-                            }
-                            Err(error) => {
-                                for waiting in batch {
-                                    waiting.answer(Err(error.clone()));
-                                }
-                            }
-                        }
-                    })
-                })
+                Arc::new(move |turn| Box::pin(admit_together(Arc::clone(&shared), turn)))
             };
             let combiner = Combiner::new(1, limits, &shared.tasks, &run);
             Box::new(Batched { shared: Arc::clone(shared), combiner })
         }
         Strategy::Pessimistic => Box::new(Alone::new(shared, StockLocking::Locked)),
         Strategy::Optimistic => Box::new(Alone::new(shared, StockLocking::Conditional)),
+    }
+}
+
+/// One batch.
+async fn admit_together(shared: Arc<Shared>, mut turn: Turn<OrderRequest, Admitted>) {
+    // A request whose caller left before it was begun is not begun.
+    let batch: Vec<_> = turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
+    let requests: Vec<OrderRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
+    let placed = shared.place(&requests, StockLocking::Adaptive).await;
+    drop(turn); // the next batch may begin while this one is answered
+    let answers: Vec<Admitted> = match placed {
+        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error); batch.len()],
+    };
+    for (waiting, answer) in batch.into_iter().zip(answers) {
+        waiting.answer(answer);
     }
 }
 

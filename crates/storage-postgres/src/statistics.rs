@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
-use cartwright_domain::{OwnerId, ProductId, TopWindow};
-use cartwright_storage::{
-    MAX_PAIRED, PastLine, PastOrder, Ranked, ReadFrom, Refreshed, StatisticsStore, StorageError,
-};
+use cartwright_domain::{OrderLine, OwnerId, ProductId, TopWindow};
+use cartwright_storage::{MAX_PAIRED, PastOrder, Ranked, ReadFrom, Refreshed, StatisticsStore, StorageError};
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::RunQueryDsl;
@@ -126,7 +124,7 @@ async fn put(transaction: &Transaction<'_>, orders: &[&PastOrder]) -> QueryResul
         let new: Vec<(String,)> = statement.load(&mut transaction.pipe()).await?;
         written += new.len() as u64;
         let new: HashSet<&str> = new.iter().map(|(id,)| id.as_str()).collect();
-        let lines: Vec<(&str, &PastLine)> = chunk
+        let lines: Vec<(&str, &OrderLine)> = chunk
             .iter()
             .filter(|order| new.contains(order.id.as_str()))
             .flat_map(|order| order.lines.iter().map(|line| (order.id.as_str(), line)))

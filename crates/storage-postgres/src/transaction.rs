@@ -81,7 +81,20 @@ impl<'a> Transaction<'a> {
         match failure {
             Failure::Statement(error) => statement_failed(error, rolled_back.is_ok()),
             Failure::Store(error) => error,
+            Failure::Overtaken => StorageError::Unavailable("somebody else was quicker".into()),
         }
+    }
+
+    /// Rolls back because of `failure`. That is an error, unless two transactions were in each other's way: then it may
+    /// go well the next time.
+    pub(crate) async fn roll_back_for_another_try(self, failure: Failure) -> Result<(), StorageError> {
+        let again = match &failure {
+            Failure::Statement(error) => collided(error),
+            Failure::Store(_) => false,
+            Failure::Overtaken => true,
+        };
+        let error = self.roll_back(failure).await;
+        if again { Ok(()) } else { Err(error) }
     }
 }
 
@@ -96,13 +109,8 @@ pub(crate) enum Failure {
     Statement(Error),
     /// Anything else.
     Store(StorageError),
-}
-
-impl Failure {
-    /// Whether two transactions were in each other's way, and one of them had to go.
-    pub(crate) fn is_collision(&self) -> bool {
-        matches!(self, Self::Statement(error) if collided(error))
-    }
+    /// What was read is not so any more: all is to be begun anew.
+    Overtaken,
 }
 
 impl From<Error> for Failure {

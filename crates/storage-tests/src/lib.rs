@@ -14,6 +14,7 @@
     reason = "a library of tests: to panic is how it reports"
 )]
 
+mod buying;
 mod fences;
 mod kit;
 mod model;

@@ -1,10 +1,10 @@
 //! Products and orders for rules about the catalogue.
 
 use cartwright_domain::{
-    Category, Clock, Currency, Description, Money, NewProduct, Product, ProductChange, ProductDetails,
-    ProductId, ProductName, Quantity, Stock,
+    Category, Clock, Currency, Description, Money, NewProduct, OrderLine, Product, ProductChange,
+    ProductDetails, ProductId, ProductName, Quantity, Stock,
 };
-use cartwright_storage::{Changed, Created, Imported, ImportedProduct, PastLine, PastOrder, ReadFrom};
+use cartwright_storage::{Changed, Created, Imported, ImportedProduct, PastOrder, ReadFrom};
 
 use crate::{Kit, owner, product};
 
@@ -57,7 +57,7 @@ pub fn order(kit: &Kit, n: u64, buyer: &str, products: &[&str]) -> PastOrder {
 
 /// The same, with quantities.
 pub fn sold(kit: &Kit, n: u64, buyer: &str, lines: &[(&str, i64)]) -> PastOrder {
-    let line = |(id, quantity): &(&str, i64)| PastLine {
+    let line = |(id, quantity): &(&str, i64)| OrderLine {
         product_id: product(id),
         name: format!("The {id}"),
         price: Money::from_minor(250, Currency::EUR).unwrap(),

@@ -32,9 +32,9 @@ pub use gate::GateStore;
 pub use import::{Imported, ImportedProduct, fold_imported};
 pub use jobs::{
     Attempt, Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobError, JobFilter,
-    JobId, JobName, JobOutcome, JobRecord, JobState, JobStore, LEASE_LOST, MAX_COUNTED, MAX_ERROR,
-    MAX_HISTORY, NewJob, Payload, Priority, Progress, QueueFigures, Rate, Retried, TakenBack, Tick,
-    UniqueKey, WorkerRecord, kept_text,
+    JobId, JobName, JobOutcome, JobRecord, JobState, JobStore, LEASE_LOST, MAX_ATTEMPTS, MAX_COUNTED,
+    MAX_ERROR, MAX_HISTORY, MAX_NOTE, NewJob, Payload, Priority, Progress, QueueFigures, Rate, Retried,
+    TakenBack, Tick, UniqueKey, WorkerRecord, kept_text,
 };
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
@@ -46,7 +46,7 @@ pub use orders::{
 pub use position::{LogPosition, PositionStore, ReadFrom};
 pub use query_cache::{CachedResult, GenerationStore, QueryCacheStore};
 pub use rows::{KeptFacets, KeptProduct, PRICE_STEPS, ProductRow};
-pub use statistics::{MAX_PAIRED, PastLine, PastOrder, Ranked, Refreshed, StatisticsStore};
+pub use statistics::{MAX_PAIRED, PastOrder, Ranked, Refreshed, StatisticsStore};
 
 /// Everything the cart service needs of a store.
 pub trait Store: CartStore + GateStore + ListingStore + std::fmt::Debug {}

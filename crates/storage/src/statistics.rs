@@ -1,21 +1,8 @@
 use async_trait::async_trait;
-use cartwright_domain::{Currency, Money, OwnerId, Product, ProductId, Quantity, TopWindow};
+use cartwright_domain::{Currency, OrderLine, OwnerId, Product, ProductId, TopWindow};
 use chrono::{DateTime, Utc};
 
 use crate::{ReadFrom, StorageError};
-
-/// A product that was bought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastLine {
-    /// Which one. Once in an order.
-    pub product_id: ProductId,
-    /// Its name at that time.
-    pub name: String,
-    /// Price of one at that time, in the currency of the order.
-    pub price: Money,
-    /// How many.
-    pub quantity: Quantity,
-}
 
 /// An order that was made elsewhere or long ago.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +16,7 @@ pub struct PastOrder {
     /// The currency of its lines.
     pub currency: Currency,
     /// What was bought.
-    pub lines: Vec<PastLine>,
+    pub lines: Vec<OrderLine>,
     /// When.
     pub created_at: DateTime<Utc>,
 }
@@ -37,7 +24,7 @@ pub struct PastOrder {
 impl PastOrder {
     /// The sum of its lines, in minor units.
     pub fn total_minor(&self) -> i64 {
-        self.lines.iter().map(|line| line.price.times(line.quantity.get())).sum()
+        self.lines.iter().map(OrderLine::subtotal_minor).sum()
     }
 }
 

@@ -256,6 +256,8 @@ mod tests {
             (&[("CARTWRIGHT__EDGE__VARNISH_URLS", "https://u:secret@h")], "edge.varnish_urls"),
             (&[("CARTWRIGHT__EDGE__KEEP_SECONDS", "0")], "edge.keep_seconds"),
             (&[("CARTWRIGHT__JOBS__QUEUES", "good,b ad")], "jobs.queues"),
+            (&[("CARTWRIGHT__ORDERS__STRATEGY", "hopeful")], "orders.strategy"),
+            (&[("CARTWRIGHT__ORDERS__BATCH", "0")], "orders.batch"),
             (&[("CARTWRIGHT__JOBS__LEASE_SECONDS", "1")], "jobs.lease_seconds"),
             (&[("REDIS_URL", "http://u:secret@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
@@ -301,6 +303,7 @@ mod tests {
             ("catalog", include_str!("catalog.rs")),
             ("edge", include_str!("edge.rs")),
             ("jobs", include_str!("jobs.rs")),
+            ("orders", include_str!("orders.rs")),
             ("auth", include_str!("auth.rs")),
         ] {
             for field in

@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub(crate) struct Orders {
     /// `batched`: orders that wait together go as one transaction. `pessimistic`: a transaction for each, which locks its
     /// products. `optimistic`: a transaction for each, which takes stock on the condition that there is enough.
-    pub(crate) strategy: Locking,
+    pub(crate) strategy: Strategy,
     /// Orders in one transaction. Too high: it holds products' locks for long. Too low: more commits for the same work.
     pub(crate) batch: usize,
     /// Transactions at the same time; a second one begins when the first is slow. Too high: connections taken from others,
@@ -19,20 +19,11 @@ pub(crate) struct Orders {
     pub(crate) waiting: usize,
 }
 
-/// [`Strategy`], by its name.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Locking {
-    Batched,
-    Pessimistic,
-    Optimistic,
-}
-
 impl Default for Orders {
     fn default() -> Self {
         let service = cartwright_orders::Settings::default();
         Self {
-            strategy: Locking::Batched,
+            strategy: service.strategy,
             batch: service.batch,
             transactions: service.transactions,
             waiting: service.waiting,
@@ -53,12 +44,7 @@ impl Orders {
     }
 
     pub(crate) fn settings(&self, allow_unlisted: bool) -> cartwright_orders::Settings {
-        let strategy = match self.strategy {
-            Locking::Batched => Strategy::Batched,
-            Locking::Pessimistic => Strategy::Pessimistic,
-            Locking::Optimistic => Strategy::Optimistic,
-        };
-        let Self { batch, transactions, waiting, .. } = *self;
+        let Self { strategy, batch, transactions, waiting } = *self;
         cartwright_orders::Settings { strategy, batch, transactions, waiting, allow_unlisted }
     }
 }

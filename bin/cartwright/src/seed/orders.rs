@@ -1,5 +1,5 @@
-use cartwright_domain::{Currency, OwnerId, Quantity};
-use cartwright_storage::{PastLine, PastOrder};
+use cartwright_domain::{Currency, OrderLine, OwnerId, Quantity};
+use cartwright_storage::PastOrder;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
@@ -45,7 +45,7 @@ impl Orders {
         let mut lines = Vec::with_capacity(ranks.len());
         for rank in ranks {
             let product = product(self.seed, popular(rank, self.products))?;
-            lines.push(PastLine {
+            lines.push(OrderLine {
                 product_id: product.id,
                 name: product.name.to_string(),
                 price: product.price,

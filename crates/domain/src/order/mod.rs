@@ -4,7 +4,7 @@ mod error;
 mod list;
 mod status;
 
-use std::{fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ impl Purchase {
     /// [`OrderError::NothingBought`], [`OrderError::TooManyLines`], and [`OrderError::TooManyUnits`] of one product.
     pub fn of_lines(lines: impl IntoIterator<Item = (ProductId, Quantity)>) -> Result<Self, OrderError> {
         let mut bought: Vec<(ProductId, Quantity)> = Vec::new();
-        let mut places = std::collections::HashMap::new();
+        let mut places = HashMap::new();
         for (product, quantity) in lines {
             let at = *places.entry(product.clone()).or_insert(bought.len());
             match bought.get_mut(at) {

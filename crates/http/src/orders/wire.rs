@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use cartwright_domain::{OrderPaging, OrderStatus, Page, Transition};
 use cartwright_storage::ListedOrders;
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
@@ -38,11 +38,9 @@ pub(crate) struct Order {
     cart_version: Option<u64>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime, example = "2026-01-31T12:00:00Z")]
-    #[serde(serialize_with = "time")]
     created_at: DateTime<Utc>,
     /// When its status last changed.
     #[schema(value_type = String, format = DateTime, example = "2026-01-31T12:05:00Z")]
-    #[serde(serialize_with = "time")]
     updated_at: DateTime<Utc>,
 }
 
@@ -90,7 +88,6 @@ pub(crate) struct Step {
     #[schema(example = "processing")]
     to: &'static str,
     #[schema(value_type = String, format = DateTime, example = "2026-01-31T12:05:00Z")]
-    #[serde(serialize_with = "time")]
     at: DateTime<Utc>,
     /// Why; `null`: nobody said.
     reason: Option<String>,
@@ -192,10 +189,6 @@ pub(crate) struct Cancel {
     /// For people.
     #[schema(max_length = 200)]
     reason: Option<String>,
-}
-
-fn time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 fn amount(order: &cartwright_domain::Order, minor: i64) -> Result<Box<RawValue>, Problem> {

@@ -16,13 +16,14 @@ use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache};
 use cartwright_cart::{CartService, Settings};
 use cartwright_catalog::{CatalogService, CatalogSettings, Parts, Shared};
 use cartwright_domain::{
-    Clock, Currency, Money, OwnerId, ProductDetails, ProductId, ProductName, Quantity, Stock, SystemClock,
+    Clock, Currency, Money, OrderLine, OwnerId, ProductDetails, ProductId, ProductName, Quantity, Stock,
+    SystemClock,
 };
 use cartwright_edge::Purger;
 use cartwright_http::{AppState, HttpSettings};
 use cartwright_jobs::JobQueue;
 use cartwright_orders::{OrderService, StockListener};
-use cartwright_storage::{ImportedProduct, PastLine, PastOrder, ShopStore};
+use cartwright_storage::{ImportedProduct, PastOrder, ShopStore};
 use serde_json::Value;
 
 use crate::database::Database;
@@ -92,7 +93,7 @@ impl Shop {
     /// Writes an order of one of each of these products, and counts it.
     pub(crate) async fn order(&self, id: &str, owner: &str, products: &[&str]) {
         let now = SystemClock.now();
-        let line = |product: &&str| PastLine {
+        let line = |product: &&str| OrderLine {
             product_id: ProductId::new(product).unwrap(),
             name: (*product).to_owned(),
             price: Money::from_minor(100, Currency::USD).unwrap(),

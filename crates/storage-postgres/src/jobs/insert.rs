@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use cartwright_storage::{Enqueued, JobId, NewJob, StorageError, UniqueKey};
+use cartwright_storage::{Enqueued, JobId, MAX_ATTEMPTS, NewJob, StorageError, UniqueKey};
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -11,9 +11,6 @@ use crate::{
     sql::jobs::{InsertJobs, LoadUnfinished},
     store::PostgresStore,
 };
-
-/// The most attempts that a job may have.
-const MAX_ATTEMPTS: u16 = 1_000;
 
 /// How often a key is tried whose job ends each time before it is looked at.
 const TRIES: usize = 100;

@@ -7,7 +7,7 @@ use std::{
 
 use cartwright_storage::{
     Beat, Claim, Claimed, Finished, Heartbeat, Hold, JobId, JobName, JobOutcome, LEASE_LOST, MAX_ERROR,
-    NewJob, Payload, Priority, StorageError, TakenBack, Tick, kept_text,
+    MAX_NOTE, NewJob, Payload, Priority, StorageError, TakenBack, Tick, kept_text,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
@@ -27,8 +27,6 @@ use crate::{
 
 /// How many jobs whose time has come begin to wait for a worker with one claim.
 const PROMOTED: i64 = 1_000;
-/// The most characters of a note that are kept.
-const MAX_NOTE: usize = 200;
 
 const DONE: i16 = 4;
 const CANCELLED: i16 = 5;

@@ -47,24 +47,27 @@ impl PostgresStore {
             binds.extend([Bind::Time(after.created_at), Bind::Text(id)]);
         }
         let statement = Built::<OrderColumns>::new(sql, binds);
-        let connection = self.connection().await?;
-        let pipe = &*connection;
-        let rows = statement.load::<OrderRow>(&mut { pipe });
-        let failed = |error| crate::error::statement_failed(error, true);
-        match query.paging {
-            OrderPaging::After(_, size) => {
-                let rows = rows.await.map_err(failed)?;
-                let items = rows.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
-                Ok(ListedOrders::after(items, size.get()))
-            }
-            OrderPaging::Page(_) => {
-                let sql = format!("SELECT count(*) FROM orders WHERE {counted}");
-                let total = Built::<BigInt>::new(sql, vec![Bind::Maybe(owner), Bind::Maybe(status)]);
-                let (rows, total) = join!(rows, total.get_result::<i64>(&mut { pipe }));
-                let items = rows.map_err(failed)?.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
-                let total = count(total.map_err(failed)?)?;
-                Ok(ListedOrders { items, total: Some(total), next: None })
-            }
-        }
+        let total = matches!(query.paging, OrderPaging::Page(_)).then(|| {
+            let sql = format!("SELECT count(*) FROM orders WHERE {counted}");
+            Built::<BigInt>::new(sql, vec![Bind::Maybe(owner), Bind::Maybe(status)])
+        });
+        let (rows, total) = self
+            .run(async |connection| {
+                let pipe = &*connection;
+                let counted = async {
+                    match &total {
+                        Some(total) => total.get_result::<i64>(&mut { pipe }).await.map(Some),
+                        None => Ok(None),
+                    }
+                };
+                let (rows, total) = join!(statement.load::<OrderRow>(&mut { pipe }), counted);
+                Ok((rows?, total?))
+            })
+            .await?;
+        let items = rows.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
+        Ok(match query.paging {
+            OrderPaging::After(_, size) => ListedOrders::after(items, size.get()),
+            OrderPaging::Page(_) => ListedOrders { items, total: total.map(count).transpose()?, next: None },
+        })
     }
 }

@@ -20,6 +20,14 @@ use crate::{
     store::PostgresStore,
 };
 
+/// How often all is begun anew when somebody else was quicker, or two transactions waited for each other in a circle.
+const TRIES: usize = 10;
+
+/// It was in vain each time.
+fn collided() -> StorageError {
+    StorageError::Unavailable("others were quicker again and again".into())
+}
+
 #[async_trait]
 impl OrderStore for PostgresStore {
     async fn place_orders(

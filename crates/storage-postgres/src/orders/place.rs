@@ -12,7 +12,7 @@ use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 
-use super::read;
+use super::{TRIES, collided, read};
 use crate::{
     carts::{distinct, load_carts},
     claims::{self, Claimed},
@@ -28,16 +28,6 @@ use crate::{
     write::{Write, check},
 };
 
-/// How often all is begun anew when somebody else was quicker, or two transactions waited for each other in a circle.
-const TRIES: usize = 10;
-
-/// What became of a try.
-enum Tried {
-    Decided(DecidedOrders),
-    /// The stock was another one by the time it was taken.
-    Overtaken,
-}
-
 impl PostgresStore {
     pub(super) async fn place(
         &self,
@@ -45,37 +35,33 @@ impl PostgresStore {
         policy: &OrderPolicy,
         fence: &dyn Fence,
     ) -> Result<OrderBatch<Placed>, StorageError> {
-        let mut policy = policy.clone();
-        for tried in 1.. {
-            // Whoever is overtaken again and again gets in line.
-            if tried == TRIES {
-                policy.locking = StockLocking::Locked;
-            }
-            let names = Names::of(requests, self);
-            let transaction = self.transaction().await?;
-            match carry_out(&transaction, &names, requests, &policy, fence).await {
-                Ok(Tried::Decided(decided)) => {
-                    transaction.commit().await?;
-                    self.recent.written(&decided.carts);
-                    return Ok(decided.into_batch());
-                }
-                Ok(Tried::Overtaken) => {
-                    let overtaken = StorageError::unexpected("stock that moved although it was locked");
-                    let error = transaction.roll_back(overtaken.into()).await;
-                    if tried >= TRIES {
-                        return Err(error);
-                    }
-                }
-                Err(failure) => {
-                    let again = tried < TRIES && failure.is_collision();
-                    let error = transaction.roll_back(failure).await;
-                    if !again {
-                        return Err(error);
-                    }
-                }
+        for _ in 1..TRIES {
+            if let Some(batch) = self.try_to_place(requests, policy, fence).await? {
+                return Ok(batch);
             }
         }
-        Err(StorageError::unexpected("orders that were never tried"))
+        // Whoever is overtaken again and again gets in line.
+        let policy = OrderPolicy { locking: StockLocking::Locked, ..policy.clone() };
+        self.try_to_place(requests, &policy, fence).await?.ok_or_else(collided)
+    }
+
+    /// `None`: somebody else was quicker.
+    async fn try_to_place(
+        &self,
+        requests: &[OrderRequest],
+        policy: &OrderPolicy,
+        fence: &dyn Fence,
+    ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
+        let names = Names::of(requests, self);
+        let transaction = self.transaction().await?;
+        match carry_out(&transaction, &names, requests, policy, fence).await {
+            Ok(decided) => {
+                transaction.commit().await?;
+                self.recent.written(&decided.carts);
+                Ok(Some(decided.into_batch()))
+            }
+            Err(failure) => transaction.roll_back_for_another_try(failure).await.map(|()| None),
+        }
     }
 }
 
@@ -133,7 +119,7 @@ async fn carry_out(
     requests: &[OrderRequest],
     policy: &OrderPolicy,
     fence: &dyn Fence,
-) -> Result<Tried, Failure> {
+) -> Result<DecidedOrders, Failure> {
     let mut found = lock_and_read(transaction, names, policy.locking).await?;
     found.claimed = claims::try_again(transaction.pipe(), &names.claims, found.claimed).await?;
     let now = policy.clock.now();
@@ -147,7 +133,7 @@ async fn carry_out(
     let again = adaptive.then(|| loaded.clone());
     let mut decided = decide_orders(requests, loaded, policy, now);
     if decided.is_empty() {
-        return Ok(Tried::Decided(decided));
+        return Ok(decided);
     }
     if let Some(mut loaded) = again.filter(|_| !decided.had_plenty()) {
         // Not much is left: in line, and as it is when it is our turn.
@@ -155,7 +141,7 @@ async fn carry_out(
         loaded.products = read::offers(offers(transaction.pipe(), &all, StockLocking::Locked).await?)?;
         decided = decide_orders(requests, loaded, policy, now);
         if decided.is_empty() {
-            return Ok(Tried::Decided(decided));
+            return Ok(decided);
         }
     }
     let changing: Vec<OwnerId> = decided.carts.iter().map(|change| change.after.owner().clone()).collect();
@@ -178,11 +164,11 @@ async fn carry_out(
     raised.map_err(StorageError::Fence)?;
     let moved = moved?;
     if moved < decided.taken.len() {
-        return Ok(Tried::Overtaken);
+        return Err(Failure::Overtaken);
     }
     check("products", moved, decided.taken.len())?;
     made.and(lines).and(written)?;
-    Ok(Tried::Decided(decided))
+    Ok(decided)
 }
 
 /// One round trip. Carts are locked before products, by everybody who locks both.

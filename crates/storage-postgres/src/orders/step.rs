@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use futures_util::join;
 use uuid::Uuid;
 
-use super::read;
+use super::{TRIES, collided, read};
 use crate::{
     carts::distinct,
     sql::{
@@ -27,14 +27,17 @@ impl PostgresStore {
         steps: &[OrderStep],
         now: DateTime<Utc>,
     ) -> Result<OrderBatch<Stepped>, StorageError> {
-        let transaction = self.transaction().await?;
-        match carry_out(&transaction, steps, now).await {
-            Ok(outcomes) => {
-                transaction.commit().await?;
-                Ok(outcomes)
+        for _ in 0..TRIES {
+            let transaction = self.transaction().await?;
+            match carry_out(&transaction, steps, now).await {
+                Ok(batch) => {
+                    transaction.commit().await?;
+                    return Ok(batch);
+                }
+                Err(failure) => transaction.roll_back_for_another_try(failure).await?,
             }
-            Err(failure) => Err(transaction.roll_back(failure).await),
         }
+        Err(collided())
     }
 }
 

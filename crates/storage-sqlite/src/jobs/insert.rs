@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use cartwright_storage::{Enqueued, JobId, NewJob, StorageError, UniqueKey};
+use cartwright_storage::{Enqueued, JobId, MAX_ATTEMPTS, NewJob, StorageError, UniqueKey};
 use chrono::{DateTime, Utc};
 use diesel::{
     RunQueryDsl, SqliteConnection,
@@ -13,9 +13,6 @@ use crate::{
     rows::json,
     statement::{Bind, Statement},
 };
-
-/// The most attempts that a job may have.
-const MAX_ATTEMPTS: u16 = 1_000;
 
 /// Makes jobs in the transaction of the connection: one answer for each, in order. Two statements, the first of them only
 /// when a job is unique.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use cartwright_storage::{
-    Beat, Claimed, Finished, Hold, JobId, JobName, JobOutcome, LEASE_LOST, MAX_ERROR, NewJob, Payload,
-    Priority, Progress, StorageError, TakenBack, Tick, kept_text,
+    Beat, Claimed, Finished, Hold, JobId, JobName, JobOutcome, LEASE_LOST, MAX_ERROR, MAX_NOTE, NewJob,
+    Payload, Priority, Progress, StorageError, TakenBack, Tick, kept_text,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -26,8 +26,6 @@ use crate::{
 
 /// How many jobs whose time has come begin to wait for a worker with one claim.
 const PROMOTED: i64 = 1_000;
-/// The most characters of a note that are kept.
-const MAX_NOTE: usize = 200;
 
 const DEAD: u8 = 3;
 const DONE: i64 = 4;

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 
 pub use names::{JobError, JobId, JobName, Payload, Priority, UniqueKey, kept_text};
 pub use records::{
-    Attempt, JobFilter, JobRecord, JobState, LEASE_LOST, MAX_COUNTED, MAX_ERROR, MAX_HISTORY, QueueFigures,
-    WorkerRecord,
+    Attempt, JobFilter, JobRecord, JobState, LEASE_LOST, MAX_ATTEMPTS, MAX_COUNTED, MAX_ERROR, MAX_HISTORY,
+    MAX_NOTE, QueueFigures, WorkerRecord,
 };
 pub use values::{
     Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobOutcome, NewJob, Progress,

@@ -117,6 +117,12 @@ pub struct Attempt {
     pub error: String,
 }
 
+/// The most attempts that a job may have.
+pub const MAX_ATTEMPTS: u16 = 1_000;
+
+/// The most characters of the words about a job's progress that are kept.
+pub const MAX_NOTE: usize = 200;
+
 /// The most characters of an error that are kept.
 pub const MAX_ERROR: usize = 1_000;
 
