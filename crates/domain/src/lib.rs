@@ -29,7 +29,7 @@ pub use ids::{IdError, OwnerId, ProductId};
 pub use merge::{MergeReport, MergedLine, merge};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{
-    Order, OrderCursor, OrderCursorError, OrderError, OrderId, OrderIdError, OrderLine, OrderPaging,
-    OrderQuery, OrderStatus, PriceDifference, Purchase, Shortage, Transition, UnknownStatus,
+    Order, OrderError, OrderId, OrderIdError, OrderLine, OrderPaging, OrderQuery, OrderStatus,
+    PriceDifference, Purchase, Shortage, Transition, UnknownStatus,
 };
 pub use quantity::{Quantity, QuantityError};

@@ -27,13 +27,9 @@ pub enum Strategy {
 
 /// How many orders have a transaction of their own at the same time. More wait for connections anyway.
 const AT_ONCE: usize = 16;
-/// How long a batch waits for those who were answered with the batch before. Not as long as clients need to come back: while
-/// some do, the database works for the others.
-const GATHERING: Duration = Duration::from_micros(500);
-
 /// A batch that takes longer is not waited for: another one writes its orders meanwhile, and only at the end waits for a
-/// product that both sell.
-const SLOW: Duration = Duration::from_micros(500);
+/// product that both sell. Batches that overlap are smaller, and cost more, than those that follow each other.
+const SLOW: Duration = Duration::from_millis(5);
 
 pub(crate) type Admitted = Result<Placed, OrdersError>;
 
@@ -53,7 +49,7 @@ pub(crate) fn admission(shared: &Arc<Shared>) -> Box<dyn Admission> {
                 waiting: settings.waiting,
                 at_once: settings.transactions,
                 slow: SLOW,
-                gathering: GATHERING,
+                gathering: Duration::ZERO,
             };
             let run: Run<OrderRequest, Admitted> = {
                 let shared = Arc::clone(shared);

@@ -56,6 +56,12 @@ pub(crate) fn collided(error: &Error) -> bool {
     }
 }
 
+/// Whether a statement that insists on a number of rows found less.
+pub(crate) fn not_as_many(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(DatabaseErrorKind::Unknown, information)
+        if information.message() == "division by zero")
+}
+
 fn is_transient(error: &Error) -> bool {
     match error {
         Error::DatabaseError(

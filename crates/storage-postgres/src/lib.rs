@@ -22,6 +22,7 @@ mod listings;
 mod lists;
 mod lock_keys;
 mod migrations;
+mod offers;
 mod options;
 mod orders;
 mod products;

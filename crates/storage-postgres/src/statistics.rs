@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
-use cartwright_domain::{OrderLine, OwnerId, ProductId, TopWindow};
+use cartwright_domain::{OrderId, OrderLine, OwnerId, ProductId, TopWindow};
 use cartwright_storage::{MAX_PAIRED, PastOrder, Ranked, ReadFrom, Refreshed, StatisticsStore, StorageError};
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::RunQueryDsl;
 use futures_util::join;
+use uuid::Uuid;
 
 use crate::{
     lock_keys,
@@ -30,8 +31,8 @@ const CHUNK: usize = 1000;
 impl StatisticsStore for PostgresStore {
     async fn put_orders(&self, orders: &[PastOrder]) -> Result<u64, StorageError> {
         // Of several with the same id, the first.
-        let unique: BTreeMap<&str, &PastOrder> =
-            orders.iter().rev().map(|order| (order.id.as_str(), order)).collect();
+        let unique: BTreeMap<OrderId, &PastOrder> =
+            orders.iter().rev().map(|order| (order.id, order)).collect();
         let unique: Vec<&PastOrder> = unique.into_values().collect();
         let transaction = self.transaction().await?;
         match put(&transaction, &unique).await {
@@ -114,20 +115,20 @@ async fn put(transaction: &Transaction<'_>, orders: &[&PastOrder]) -> QueryResul
     let mut written = 0;
     for chunk in orders.chunks(CHUNK) {
         let statement = PutOrders {
-            ids: chunk.iter().map(|order| order.id.as_str()).collect(),
+            ids: chunk.iter().map(|order| order.id.uuid()).collect(),
             owners: chunk.iter().map(|order| order.owner.as_str()).collect(),
             statuses: chunk.iter().map(|order| order.status.as_str()).collect(),
             currencies: chunk.iter().map(|order| order.currency.code()).collect(),
             totals: chunk.iter().map(|order| order.total_minor()).collect(),
             created: chunk.iter().map(|order| order.created_at).collect(),
         };
-        let new: Vec<(String,)> = statement.load(&mut transaction.pipe()).await?;
+        let new: Vec<(Uuid,)> = statement.load(&mut transaction.pipe()).await?;
         written += new.len() as u64;
-        let new: HashSet<&str> = new.iter().map(|(id,)| id.as_str()).collect();
-        let lines: Vec<(&str, &OrderLine)> = chunk
+        let new: HashSet<Uuid> = new.into_iter().map(|(id,)| id).collect();
+        let lines: Vec<(Uuid, &OrderLine)> = chunk
             .iter()
-            .filter(|order| new.contains(order.id.as_str()))
-            .flat_map(|order| order.lines.iter().map(|line| (order.id.as_str(), line)))
+            .filter(|order| new.contains(&order.id.uuid()))
+            .flat_map(|order| order.lines.iter().map(|line| (order.id.uuid(), line)))
             .collect();
         let statement = PutOrderLines {
             orders: lines.iter().map(|(id, _)| *id).collect(),

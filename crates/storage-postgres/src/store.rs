@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::{
     connection::{self, LastError, Pool, Pooled},
     error::{NoAnswer, statement_failed},
+    offers::KnownOffers,
     options::PostgresOptions,
     recent::RecentCarts,
     replicas::Replicas,
@@ -18,6 +19,7 @@ use crate::{
 pub struct PostgresStore {
     pool: Pool,
     pub(crate) recent: RecentCarts,
+    pub(crate) offers: KnownOffers,
     pub(crate) replicas: Replicas,
     /// Half of the connections may search: others need not wait behind searches, and of few that the server works on at a
     /// time, none takes much longer than the others.
@@ -43,8 +45,8 @@ impl PostgresStore {
         let servers = options.replicas.len() + 1;
         let searches = usize::try_from(pool_size / 2).unwrap_or_default().max(1) * servers;
         let searches = Arc::new(Semaphore::new(searches.min(Semaphore::MAX_PERMITS)));
-        let recent = RecentCarts::new();
-        Ok(Self { pool, recent, replicas, searches, last_error, acquire_timeout, call_timeout })
+        let (recent, offers) = (RecentCarts::new(), KnownOffers::new());
+        Ok(Self { pool, recent, offers, replicas, searches, last_error, acquire_timeout, call_timeout })
     }
 
     pub(crate) async fn connection(&self) -> Result<Pooled<'_>, StorageError> {

@@ -66,6 +66,14 @@ impl<'a> Transaction<'a> {
         count(&mut self.connection, TransactionDepthChange::DecreaseDepth)
     }
 
+    /// Commits, unless a pipelined `COMMIT` has succeeded.
+    pub(crate) async fn end(self, committed: bool) -> Result<(), StorageError> {
+        if !committed {
+            return self.commit().await;
+        }
+        self.committed().map_err(|error| StorageError::Unavailable(Box::new(error)))
+    }
+
     /// Rolls back because of `failure`, and says what that was. If that does not work either, the connection is
     /// closed, which does the same.
     pub(crate) async fn roll_back(mut self, failure: Failure) -> StorageError {

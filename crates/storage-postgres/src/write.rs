@@ -96,12 +96,17 @@ impl<'a> Write<'a> {
                 }
             };
         }
-        let results = join!(
-            send!(self.insert, owners, "new carts"),
-            send!(self.update, owners, "carts"),
-            send!(self.keep, keys, "kept answers"),
-        );
-        results.0.and(results.1).and(results.2)
+        let keep = async {
+            if self.keep.keys.is_empty() {
+                return Ok(0);
+            }
+            self.keep.execute(&mut &*connection).await
+        };
+        let (inserted, updated, kept) =
+            join!(send!(self.insert, owners, "new carts"), send!(self.update, owners, "carts"), keep);
+        inserted.and(updated)?;
+        kept?;
+        Ok(())
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) const RELATED: &str = concat!(
 /// What somebody has is bounded, and so is what goes with each of it.
 pub(crate) const RECOMMENDED: &str = concat!(
     "WITH recent AS MATERIALIZED (\
-         SELECT number FROM orders WHERE owner = ? ORDER BY created_at DESC, id DESC LIMIT 50), \
+         SELECT number FROM orders WHERE owner = ? ORDER BY id DESC LIMIT 50), \
      has AS MATERIALIZED (\
          SELECT l.product_id FROM recent AS r CROSS JOIN order_lines AS l ON l.order_number = r.number \
          UNION \
@@ -194,7 +194,7 @@ fn put_orders(connection: &mut SqliteConnection, orders: &[PastOrder]) -> Result
             .map(|order| {
                 let created = order.created_at.timestamp_micros();
                 let currency = order.currency.code();
-                (&order.id, &order.owner, &order.status, currency, order.total_minor(), created)
+                (order.id, &order.owner, &order.status, currency, order.total_minor(), created)
             })
             .collect();
         let rows = json(&rows)?;
@@ -205,7 +205,7 @@ fn put_orders(connection: &mut SqliteConnection, orders: &[PastOrder]) -> Result
         let mut numbers: HashMap<String, i64> = new.into_iter().collect();
         // Taken out, so that a second order with the same id adds no lines.
         let lines: Vec<_> = (chunk.iter())
-            .filter_map(|order| numbers.remove(&order.id).map(|number| (number, order)))
+            .filter_map(|order| numbers.remove(&order.id.to_string()).map(|number| (number, order)))
             .flat_map(|(number, order)| order.lines.iter().map(move |line| (number, line)))
             .map(|(number, line)| (number, &line.product_id, &line.name, line.price.minor(), line.quantity))
             .collect();

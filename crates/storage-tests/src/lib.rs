@@ -27,6 +27,16 @@ pub use kit::{Kit, add, add_unlisted, claim, claimed, clear, merge, owner, produ
 pub use queue::{job, name, unique};
 pub use shop::{change, details, imported, order, sold};
 
+/// The migrations for a database, by the names of their folders.
+pub fn migrations(database: &str) -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(database);
+    let folders = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 /// Makes one `#[tokio::test]` of each rule.
 ///
 /// `$fresh` is an `async fn() -> (impl Store, guard)`: a fresh, empty, migrated store, and whatever must live as long
@@ -125,6 +135,7 @@ macro_rules! conformance {
             an_order_is_kept_exactly_and_takes_its_stock,
             what_does_not_fit_is_refused_alone,
             what_cannot_be_sold_is_refused,
+            a_product_that_sells_is_sold_as_it_is_now,
             a_cart_is_ordered_once,
             a_cart_that_is_not_remembered_is_bought_as_it_is,
             a_higher_price_needs_consent,

@@ -64,7 +64,7 @@ pub fn sold(kit: &Kit, n: u64, buyer: &str, lines: &[(&str, i64)]) -> PastOrder 
         quantity: Quantity::new(*quantity).unwrap(),
     };
     PastOrder {
-        id: format!("00000000-0000-7000-8000-{n:012x}"),
+        id: format!("00000000-0000-7000-8000-{n:012x}").parse().unwrap(),
         owner: owner(buyer),
         status: "completed".to_owned(),
         currency: Currency::EUR,

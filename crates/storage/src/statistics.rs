@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use cartwright_domain::{Currency, OrderLine, OwnerId, Product, ProductId, TopWindow};
+use cartwright_domain::{Currency, OrderId, OrderLine, OwnerId, Product, ProductId, TopWindow};
 use chrono::{DateTime, Utc};
 
 use crate::{ReadFrom, StorageError};
@@ -7,8 +7,8 @@ use crate::{ReadFrom, StorageError};
 /// An order that was made elsewhere or long ago.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastOrder {
-    /// A UUID, in its usual text.
-    pub id: String,
+    /// Its id. Lists are by ids: one that is made for an order of before is made with the time of the order.
+    pub id: OrderId,
     /// Who bought.
     pub owner: OwnerId,
     /// `pending`, `processing`, `completed`, `failed`, `cancelled` or `expired`.

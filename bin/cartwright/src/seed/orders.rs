@@ -1,4 +1,4 @@
-use cartwright_domain::{Currency, OrderLine, OwnerId, Quantity};
+use cartwright_domain::{Currency, OrderId, OrderLine, OwnerId, Quantity};
 use cartwright_storage::PastOrder;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -54,23 +54,18 @@ impl Orders {
         }
         let ago = TimeDelta::days((dice.rank(DAYS) - 1).into())
             + TimeDelta::seconds(i64::try_from(dice.below(86_400))?);
-        let (high, low) = (dice.next(), dice.next());
+        let created_at = self.today - ago;
+        let random = (u128::from(dice.next()) << 64 | u128::from(dice.next())).to_be_bytes();
+        let [random @ .., _, _, _, _, _, _] = random;
         Ok(PastOrder {
-            id: uuid(high, low),
+            id: OrderId::new(created_at, random),
             owner,
             status: if dice.below(50) == 0 { "cancelled".to_owned() } else { "completed".to_owned() },
             currency: Currency::USD,
             lines,
-            created_at: self.today - ago,
+            created_at,
         })
     }
-}
-
-/// A UUID of version 8 (RFC 9562): the bits are ours.
-fn uuid(high: u64, low: u64) -> String {
-    let (a, b, c) = (high >> 32, high >> 16 & 0xffff, high & 0xfff);
-    let (d, e) = (low >> 48 & 0x3fff | 0x8000, low & 0xffff_ffff_ffff);
-    format!("{a:08x}-{b:04x}-8{c:03x}-{d:04x}-{e:012x}")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{Currency, Money, OwnerId, ProductId, Quantity};
 
 pub use error::{OrderError, PriceDifference, Shortage};
-pub use list::{OrderCursor, OrderCursorError, OrderPaging, OrderQuery};
+pub use list::{OrderPaging, OrderQuery};
 pub use status::{OrderStatus, Transition, UnknownStatus};
 
 /// Which order: a UUID of version 7, so that ids grow with time.

@@ -1,7 +1,7 @@
 //! Orders that are there.
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
-use cartwright_domain::{OrderCursor, OrderId, OrderPaging, OrderQuery, OrderStatus, OwnerId};
+use cartwright_domain::{OrderId, OrderPaging, OrderQuery, OrderStatus, OwnerId};
 
 use super::wire;
 use crate::{
@@ -70,7 +70,7 @@ async fn answer_list(request: &HttpRequest, state: &AppState, owner: Option<Owne
     let paging = match query.part() {
         Part::Page(page) => OrderPaging::Page(page),
         Part::After(cursor, size) => {
-            let cursor = cursor.map(|text| text.parse::<OrderCursor>());
+            let cursor = cursor.map(|text| text.parse::<OrderId>());
             OrderPaging::After(cursor.and_then(|read| query.keep("cursor", read, |_| "invalid_cursor")), size)
         }
     };

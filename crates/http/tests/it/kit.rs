@@ -100,7 +100,7 @@ impl Shop {
             quantity: Quantity::ONE,
         };
         let order = PastOrder {
-            id: id.to_owned(),
+            id: id.parse().unwrap(),
             owner: OwnerId::new(owner).unwrap(),
             status: "completed".to_owned(),
             currency: Currency::USD,

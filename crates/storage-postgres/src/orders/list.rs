@@ -27,25 +27,23 @@ impl PostgresStore {
             OrderPaging::After(after, size) => (size.get() + 1, 0, after),
         };
         if after.is_some() {
-            filters.push("(created_at, id) < ($5::timestamptz, $6::text::uuid)");
+            filters.push("id < $5::text::uuid");
         }
         let sql = format!(
             concat!(
                 "SELECT ",
                 order_columns!(),
-                " FROM (SELECT * FROM orders WHERE {} ORDER BY created_at DESC, id DESC \
+                " FROM (SELECT * FROM orders WHERE {} ORDER BY id DESC \
                  LIMIT $3::bigint OFFSET $4::bigint) o",
                 order_lines!(),
-                "ORDER BY o.created_at DESC, o.id DESC"
+                "ORDER BY o.id DESC"
             ),
             filters.join(" AND ")
         );
         let mut binds =
             vec![Bind::Maybe(owner), Bind::Maybe(status), Bind::Int(limit.into()), Bind::Int(offset.into())];
-        let id = after.map(|after| after.id.to_string());
-        if let (Some(after), Some(id)) = (after, &id) {
-            binds.extend([Bind::Time(after.created_at), Bind::Text(id)]);
-        }
+        let after = after.map(|after| after.to_string());
+        binds.extend(after.as_deref().map(Bind::Text));
         let statement = Built::<OrderColumns>::new(sql, binds);
         let total = matches!(query.paging, OrderPaging::Page(_)).then(|| {
             let sql = format!("SELECT count(*) FROM orders WHERE {counted}");

@@ -16,12 +16,13 @@ use super::{TRIES, collided, read};
 use crate::{
     carts::{distinct, load_carts},
     claims::{self, Claimed},
+    error::not_as_many,
     lock_keys,
     read::{at, bad, carts, gate},
     recent::Known,
     sql::{
         CartRow, GateRow, InsertOrderLines, InsertOrders, LoadOffers, LoadOrdersOfCarts, LockCarts,
-        LockOffers, MoveStock, OfferRow, OrderRow, ReadGate,
+        LockOffers, OfferRow, OrderRow, ReadGate, TakeStock,
     },
     store::PostgresStore,
     transaction::{Failure, Transaction},
@@ -53,15 +54,47 @@ impl PostgresStore {
         fence: &dyn Fence,
     ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
         let names = Names::of(requests, self);
+        let known = self.decide_unread(&names, requests, policy);
         let transaction = self.transaction().await?;
-        match carry_out(&transaction, &names, requests, policy, fence).await {
-            Ok(decided) => {
-                transaction.commit().await?;
+        let written = match known {
+            Some((decided, now)) => {
+                write(&transaction, Begin::Now, decided, requests, now, (None, fence)).await
+            }
+            None => carry_out(&transaction, &names, requests, policy, fence).await,
+        };
+        match written {
+            Ok(Written { decided, committed }) => {
+                transaction.end(committed).await?;
                 self.recent.written(&decided.carts);
+                self.offers.sold(&decided);
                 Ok(Some(decided.into_batch()))
             }
-            Err(failure) => transaction.roll_back_for_another_try(failure).await.map(|()| None),
+            Err(failure) => {
+                self.offers.forget(&names.products);
+                transaction.roll_back_for_another_try(failure).await.map(|()| None)
+            }
         }
+    }
+
+    /// Decides by what is remembered of the products, when there is nothing else to read and there seems to be plenty: then
+    /// one round trip is enough. The first buyers of a product, and the last ones, need the database's word.
+    fn decide_unread(
+        &self,
+        names: &Names<'_>,
+        requests: &[OrderRequest],
+        policy: &OrderPolicy,
+    ) -> Option<(DecidedOrders, DateTime<Utc>)> {
+        if !names.owners.owners.is_empty()
+            || !names.claims.is_empty()
+            || policy.locking == StockLocking::Locked
+        {
+            return None;
+        }
+        let products = self.offers.all(&names.products)?;
+        let now = policy.clock.now();
+        let loaded = LoadedForOrders { products, ..LoadedForOrders::default() };
+        let decided = decide_orders(requests, loaded, policy, now);
+        (decided.made_all() && decided.had_plenty()).then_some((decided, now))
     }
 }
 
@@ -113,13 +146,27 @@ struct UnderLocks {
     claimed: Claimed,
 }
 
+/// What was decided and written, and whether it is committed already.
+struct Written {
+    decided: DecidedOrders,
+    committed: bool,
+}
+
+/// Whether a transaction is still to be begun.
+#[derive(PartialEq)]
+enum Begin {
+    Now,
+    Done,
+}
+
+/// Two round trips and a commit.
 async fn carry_out(
     transaction: &Transaction<'_>,
     names: &Names<'_>,
     requests: &[OrderRequest],
     policy: &OrderPolicy,
     fence: &dyn Fence,
-) -> Result<DecidedOrders, Failure> {
+) -> Result<Written, Failure> {
     let mut found = lock_and_read(transaction, names, policy.locking).await?;
     found.claimed = claims::try_again(transaction.pipe(), &names.claims, found.claimed).await?;
     let now = policy.clock.now();
@@ -133,7 +180,7 @@ async fn carry_out(
     let again = adaptive.then(|| loaded.clone());
     let mut decided = decide_orders(requests, loaded, policy, now);
     if decided.is_empty() {
-        return Ok(decided);
+        return Ok(Written { decided, committed: false });
     }
     if let Some(mut loaded) = again.filter(|_| !decided.had_plenty()) {
         // Not much is left: in line, and as it is when it is our turn.
@@ -141,9 +188,21 @@ async fn carry_out(
         loaded.products = read::offers(offers(transaction.pipe(), &all, StockLocking::Locked).await?)?;
         decided = decide_orders(requests, loaded, policy, now);
         if decided.is_empty() {
-            return Ok(decided);
+            return Ok(Written { decided, committed: false });
         }
     }
+    write(transaction, Begin::Done, decided, requests, now, (gate, fence)).await
+}
+
+/// One round trip. The gate is known when carts are emptied.
+async fn write(
+    transaction: &Transaction<'_>,
+    begin: Begin,
+    mut decided: DecidedOrders,
+    requests: &[OrderRequest],
+    now: DateTime<Utc>,
+    (gate, fence): (Option<Gate>, &dyn Fence),
+) -> Result<Written, Failure> {
     let changing: Vec<OwnerId> = decided.carts.iter().map(|change| change.after.owner().clone()).collect();
     let write = Write::new(&decided.carts, claims::keep(decided.kept_answers(requests), now)?)?;
     let raise = async {
@@ -152,23 +211,33 @@ async fn carry_out(
             _ => Ok(()),
         }
     };
+    // Carts may only be committed when the fence is up. Without any, `COMMIT` goes with what is written: as each statement
+    // fails when it has not written what it should, that is then a rollback.
+    let at_once = changing.is_empty();
+    let begin = async { if begin == Begin::Now { transaction.begin().await } else { Ok(()) } };
+    let commit = async { if at_once { transaction.pipe_commit().await } else { Ok(()) } };
     let connection = transaction.pipe();
     // Stock last: its rows are locked for as short as can be.
-    let (made, lines, written, moved, raised) = join!(
+    let (begun, made, lines, written, left, raised, committed) = join!(
+        begin,
         insert_orders(connection, &decided, now),
         insert_lines(connection, &decided, now),
         write.run(connection),
         take(connection, &decided, now),
         raise,
+        commit,
     );
+    begun?;
     raised.map_err(StorageError::Fence)?;
-    let moved = moved?;
-    if moved < decided.taken.len() {
-        return Err(Failure::Overtaken);
-    }
-    check("products", moved, decided.taken.len())?;
+    let left = left?;
     made.and(lines).and(written)?;
-    Ok(decided)
+    committed?;
+    for (id, left) in decided.taken.keys().zip(left) {
+        if let Some(product) = decided.products.get_mut(id) {
+            product.stock = u32::try_from(left).map_err(bad("a negative stock"))?;
+        }
+    }
+    Ok(Written { decided, committed: at_once })
 }
 
 /// One round trip. Carts are locked before products, by everybody who locks both.
@@ -243,19 +312,39 @@ fn values(
     Ok((gate, LoadedForOrders { carts, products: read::offers(found.offers)?, ordered, keys }))
 }
 
-/// How many products there was enough of.
+/// Takes the stock: what is left, in the order of the products. [`Failure::Overtaken`] where there is not enough any more,
+/// or the product has changed.
 async fn take(
     mut connection: &AsyncPgConnection,
     decided: &DecidedOrders,
     now: DateTime<Utc>,
-) -> Result<usize, Failure> {
+) -> Result<Vec<i32>, Failure> {
     if decided.taken.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
-    let units = decided.taken.values().map(|units| i32::try_from(*units).map(|units| -units));
-    let units = units.collect::<Result<_, _>>().map_err(bad("more units than there can be"))?;
-    let ids = decided.taken.keys().map(ProductId::as_str).collect();
-    Ok(MoveStock { ids, units, now }.execute(&mut connection).await?)
+    let mut statement = TakeStock {
+        ids: Vec::new(),
+        units: Vec::new(),
+        now,
+        names: Vec::new(),
+        prices: Vec::new(),
+        currencies: Vec::new(),
+    };
+    for (id, units) in &decided.taken {
+        let units = i32::try_from(*units).map_err(bad("more units than there can be"))?;
+        let product = decided.products.get(id);
+        let product = product.ok_or_else(|| StorageError::unexpected("stock of an unknown product"))?;
+        statement.ids.push(id.as_str());
+        statement.units.push(-units);
+        statement.names.push(&product.name);
+        statement.prices.push(product.price.minor());
+        statement.currencies.push(product.price.currency().code());
+    }
+    match statement.get_result::<(Vec<i32>, i32)>(&mut connection).await {
+        Ok((left, _)) => Ok(left),
+        Err(error) if not_as_many(&error) => Err(Failure::Overtaken),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn insert_orders(

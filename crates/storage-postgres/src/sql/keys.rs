@@ -18,8 +18,8 @@ statement! {
 }
 
 statement! {
-    /// Keeps answers, over those that are too old to count. One that still counts is left alone; whoever counts the
-    /// rows notices.
+    /// Keeps answers, over those that are too old to count. One that still counts is left alone; then this fails with a
+    /// division by zero.
     KeepAnswers<'a> {
         principals: Vec<&'a str> as Array<Text>,
         keys: Vec<&'a str> as Array<Text>,
@@ -28,11 +28,14 @@ statement! {
         now: DateTime<Utc> as Timestamptz,
         expired: DateTime<Utc> as Timestamptz,
     }
-    ()
-    "INSERT INTO idempotency_keys AS i (principal, key, fingerprint, answer, created_at) \
-     SELECT u.*, $5 FROM unnest($1, $2, $3, $4) AS u \
-     ON CONFLICT (principal, key) DO UPDATE SET fingerprint = excluded.fingerprint, answer = excluded.answer, \
-         created_at = excluded.created_at WHERE i.created_at <= $6"
+    (Integer)
+    "WITH kept AS ( \
+         INSERT INTO idempotency_keys AS i (principal, key, fingerprint, answer, created_at) \
+         SELECT u.*, $5 FROM unnest($1, $2, $3, $4) AS u \
+         ON CONFLICT (principal, key) DO UPDATE SET fingerprint = excluded.fingerprint, answer = excluded.answer, \
+             created_at = excluded.created_at WHERE i.created_at <= $6 \
+         RETURNING 1) \
+     SELECT 1 / (count(*) = cardinality($1))::integer FROM kept"
 }
 
 statement! {

@@ -30,7 +30,7 @@ pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKey
 pub(crate) use orders::{
     CountDrift, InsertOrderLines, InsertOrders, LoadOffers, LoadOrders, LoadOrdersOfCarts, LoadTaken,
     LoadTransitions, LockOffers, LockOrders, MoveStock, OfferRow, OrderColumns, OrderRow, ReturnStock,
-    StepOrders, order_columns, order_lines,
+    StepOrders, TakeStock, order_columns, order_lines,
 };
 pub(crate) use products::{
     CleanPending, CountCategories, CreateNumbered, CreateProduct, Details, ImportProducts, LoadProducts,

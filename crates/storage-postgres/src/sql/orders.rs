@@ -76,20 +76,45 @@ statement! {
      CROSS JOIN LATERAL (SELECT * FROM products WHERE id = u.id COLLATE \"C\" LIMIT 1) p"
 }
 
+/// Moves the stock of products `p` by `u.units`, at the time `$3`. Shoppers see when there is none any more, or some again:
+/// that is another version of the product.
+macro_rules! move_stock {
+    () => {
+        "UPDATE products p SET stock = p.stock + u.units, moves = p.moves + 1, \
+             version = p.version + (p.stock = 0 OR p.stock + u.units = 0)::integer, \
+             updated_at = CASE WHEN p.stock = 0 OR p.stock + u.units = 0 THEN $3 ELSE p.updated_at END "
+    };
+}
+
 statement! {
-    /// Moves stock by so many units, where there are enough. Shoppers see when there is none any more, or some again: that
-    /// is another version of the product.
+    /// Gives stock back.
     MoveStock<'a> {
         ids: Vec<&'a str> as Array<Text>,
         units: Vec<i32> as Array<Integer>,
         now: DateTime<Utc> as Timestamptz,
     }
     ()
-    "UPDATE products p SET stock = p.stock + u.units, moves = p.moves + 1, \
-         version = p.version + (p.stock = 0 OR p.stock + u.units = 0)::integer, \
-         updated_at = CASE WHEN p.stock = 0 OR p.stock + u.units = 0 THEN $3 ELSE p.updated_at END \
-     FROM unnest($1, $2) AS u (id, units) \
-     WHERE p.id = u.id COLLATE \"C\" AND p.stock + u.units >= 0"
+    concat!(move_stock!(), "FROM unnest($1, $2) AS u (id, units) WHERE p.id = u.id COLLATE \"C\"")
+}
+
+statement! {
+    /// Takes stock (negative units) of products that are still sold like this and of which there is enough: what is left of
+    /// each. If that is not all of them, it fails with a division by zero, so that a `COMMIT` may follow at once.
+    TakeStock<'a> {
+        ids: Vec<&'a str> as Array<Text>,
+        units: Vec<i32> as Array<Integer>,
+        now: DateTime<Utc> as Timestamptz,
+        names: Vec<&'a str> as Array<Text>,
+        prices: Vec<i64> as Array<BigInt>,
+        currencies: Vec<&'a str> as Array<Text>,
+    }
+    (Array<Integer>, Integer)
+    concat!("WITH moved AS (", move_stock!(), "\
+         FROM unnest($1, $2, $4, $5, $6) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
+         WHERE p.id = u.id COLLATE \"C\" AND p.active AND p.name = u.name AND p.price_minor = u.price \
+             AND p.currency = u.currency COLLATE \"C\" AND p.stock + u.units >= 0 \
+         RETURNING u.at, p.stock) \
+     SELECT array_agg(stock ORDER BY at), 1 / (count(*) = cardinality($1))::integer FROM moved")
 }
 
 statement! {

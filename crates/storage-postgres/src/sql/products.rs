@@ -127,7 +127,7 @@ statement! {
     RemoveProduct<'a> { id: &'a str as Text, now: DateTime<Utc> as Timestamptz }
     (BigInt, BigInt)
     "WITH ordered AS MATERIALIZED ( \
-         SELECT EXISTS (SELECT FROM order_lines WHERE product_id = $1) AS ordered), \
+         SELECT moves > 0 AS ordered FROM products WHERE id = $1), \
      retired AS ( \
          UPDATE products SET active = false, retired_at = $2, updated_at = $2, version = version + 1 \
          WHERE id = $1 AND (SELECT ordered FROM ordered) RETURNING id), \

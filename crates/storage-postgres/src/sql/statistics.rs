@@ -1,5 +1,6 @@
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::sql_types::{Array, BigInt, Date, Integer, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Date, Integer, SmallInt, Text, Timestamptz, Uuid as Key};
+use uuid::Uuid;
 
 use super::{ProductColumns, ProductRow, products::product_columns, statement};
 
@@ -9,32 +10,36 @@ pub(crate) type RankedRow = (i64, ProductRow);
 statement! {
     /// Writes orders that are not there: their ids.
     PutOrders<'a> {
-        ids: Vec<&'a str> as Array<Text>,
+        ids: Vec<Uuid> as Array<Key>,
         owners: Vec<&'a str> as Array<Text>,
         statuses: Vec<&'a str> as Array<Text>,
         currencies: Vec<&'a str> as Array<Text>,
         totals: Vec<i64> as Array<BigInt>,
         created: Vec<DateTime<Utc>> as Array<Timestamptz>,
     }
-    (Text)
+    (Key)
     "INSERT INTO orders (id, owner, status, currency, total_minor, created_at, updated_at) \
-     SELECT u.id::uuid, u.owner, u.status, u.currency, u.total, u.created, u.created \
+     SELECT u.id, u.owner, u.status, u.currency, u.total, u.created, u.created \
      FROM unnest($1, $2, $3, $4, $5, $6) AS u (id, owner, status, currency, total, created) \
-     ON CONFLICT (id) DO NOTHING RETURNING id::text"
+     ON CONFLICT (id) DO NOTHING RETURNING id"
 }
 
 statement! {
-    /// Writes the lines of new orders.
+    /// Writes the lines of new orders, and in the rows of their products that there are some.
     PutOrderLines<'a> {
-        orders: Vec<&'a str> as Array<Text>,
+        orders: Vec<Uuid> as Array<Key>,
         products: Vec<&'a str> as Array<Text>,
         names: Vec<&'a str> as Array<Text>,
         prices: Vec<i64> as Array<BigInt>,
         quantities: Vec<i32> as Array<Integer>,
     }
     ()
-    "INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity) \
-     SELECT u.order_id::uuid, u.product_id, u.name, u.price, u.quantity \
+    "WITH named AS ( \
+         SELECT p.id FROM (SELECT DISTINCT id FROM unnest($2) AS u (id) ORDER BY id) AS n \
+         CROSS JOIN LATERAL (SELECT id FROM products WHERE id = n.id COLLATE \"C\" AND moves = 0 LIMIT 1 FOR NO KEY UPDATE) AS p), \
+     ordered AS (UPDATE products p SET moves = moves + 1 FROM named n WHERE p.id = n.id) \
+     INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity) \
+     SELECT u.order_id, u.product_id, u.name, u.price, u.quantity \
      FROM unnest($1, $2, $3, $4, $5) AS u (order_id, product_id, name, price, quantity)"
 }
 
@@ -137,7 +142,7 @@ statement! {
     RecommendProducts<'a> { owner: &'a str as Text, limit: i64 as BigInt }
     (BigInt, ProductColumns)
     concat!("WITH recent AS MATERIALIZED ( \
-         SELECT id FROM orders WHERE owner = $1 ORDER BY created_at DESC, id DESC LIMIT 50), \
+         SELECT id FROM orders WHERE owner = $1 ORDER BY id DESC LIMIT 50), \
      has AS MATERIALIZED ( \
          SELECT l.product_id FROM recent r JOIN order_lines l ON l.order_id = r.id \
          UNION \

@@ -137,16 +137,16 @@ pub(crate) fn statement<'a>(query: &'a OrderQuery, after: &'a str) -> (String, S
         binds.push(Bind::Text(status.name()));
     }
     let count = format!("SELECT count(*) FROM orders WHERE {filters}");
-    if let OrderPaging::After(Some(cursor), _) = query.paging {
-        filters.push_str(" AND (created_at, id) < (?, ?)");
-        binds.extend([Bind::Int(cursor.created_at.timestamp_micros()), Bind::Text(after)]);
+    if let OrderPaging::After(Some(_), _) = query.paging {
+        filters.push_str(" AND id < ?");
+        binds.push(Bind::Text(after));
     }
     let list = format!(
         concat!(
             "SELECT ",
             order_columns!(),
-            " FROM (SELECT * FROM orders WHERE {} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?) AS o \
-             ORDER BY o.created_at DESC, o.id DESC"
+            " FROM (SELECT * FROM orders WHERE {} ORDER BY id DESC LIMIT ? OFFSET ?) AS o \
+             ORDER BY o.id DESC"
         ),
         filters
     );
@@ -161,7 +161,7 @@ pub(super) fn list(
         OrderPaging::Page(page) => (page.size(), page.offset(), None),
         OrderPaging::After(after, size) => (size.get() + 1, 0, after),
     };
-    let after = after.map(|after| after.id.to_string()).unwrap_or_default();
+    let after = after.map(|after| after.to_string()).unwrap_or_default();
     let (sql, count, mut binds) = statement(query, &after);
     let filters = binds.clone();
     binds.extend([Bind::Int(limit.into()), Bind::Int(offset.into())]);

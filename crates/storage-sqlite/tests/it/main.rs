@@ -5,15 +5,13 @@ mod abandoned;
 mod files;
 
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
+use cartwright_storage_tests::migrations;
 use tempfile::TempDir;
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = TempDir::new().unwrap();
     let store = SqliteStore::open(&folder.path().join("shop.db"), SqliteOptions::default()).await.unwrap();
-    assert_eq!(
-        store.migrate().await.unwrap(),
-        ["0001_carts", "0002_catalogue", "0003_orders", "0004_jobs", "0005_checkout"]
-    );
+    assert_eq!(store.migrate().await.unwrap(), migrations("sqlite"));
     (store, folder)
 }
 

@@ -1,6 +1,5 @@
 use cartwright_domain::{
-    Clock, Order, OrderCursor, OrderId, OrderPaging, OrderQuery, OrderStatus, Page, PageSize, ProductChange,
-    Stock,
+    Clock, Order, OrderId, OrderPaging, OrderQuery, OrderStatus, Page, PageSize, ProductChange, Stock,
 };
 use cartwright_storage::{OrderBatch, OrderStep, Stepped};
 use chrono::TimeDelta;
@@ -117,7 +116,7 @@ pub async fn orders_are_listed_newest_first(kit: Kit) {
     {
         let expected = of(name, status);
         let query = |paging| OrderQuery { owner: name.map(owner), status, paging };
-        let (mut found, mut after): (Vec<OrderId>, Option<OrderCursor>) = (Vec::new(), None);
+        let (mut found, mut after): (Vec<OrderId>, Option<OrderId>) = (Vec::new(), None);
         loop {
             let part = kit.store.list_orders(&query(OrderPaging::After(after, size))).await.unwrap();
             found.extend(part.items.iter().map(|order| order.id));

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use cartwright_domain::{
-    Clock, Currency, Money, OrderError, OrderStatus, PriceDifference, ProductChange, Shortage, Stock,
+    Clock, Currency, Money, OrderError, OrderStatus, PriceDifference, ProductChange, ProductName, Shortage,
+    Stock,
 };
 use cartwright_storage::{OrderPolicy, OrderRequest, Placed, StockLocking};
 use chrono::TimeDelta;
@@ -61,6 +62,39 @@ pub async fn what_does_not_fit_is_refused_alone(kit: Kit) {
         let policy = kit.orders_by(locking);
         let last = kit.store.place_orders(&[buy("f", &[("cup", 1)])], &policy, &kit.fence).await.unwrap();
         assert_eq!(last.turned, [product("cup")], "sold out");
+        kit.no_drift().await;
+    }
+}
+
+/// Whoever sold a product a moment ago sells it as it is now, whatever was changed in between.
+pub async fn a_product_that_sells_is_sold_as_it_is_now(kit: Kit) {
+    for locking in ALL {
+        kit.offer(&[("tea", 1000)]).await;
+        let one = || [buy("ana", &[("tea", 1)])];
+        let sold = async |expected: &str, minor: i64| match &kit.place_by(locking, &one()).await[..] {
+            [Placed::Done(order)] => {
+                let line = &order.lines[0];
+                assert_eq!((&*line.name, line.price.minor()), (expected, minor), "{locking:?}");
+            }
+            other => panic!("{other:?}"),
+        };
+        sold("The tea", 250).await;
+        sold("The tea", 250).await;
+        kit.change("tea", ProductChange { name: Some(ProductName::new("Tea").unwrap()), ..change() }).await;
+        sold("Tea", 250).await;
+        let price = Money::from_minor(275, Currency::EUR).unwrap();
+        kit.change("tea", ProductChange { price: Some(price), ..change() }).await;
+        sold("Tea", 275).await;
+        kit.change("tea", ProductChange { stock: Some(Stock::new(1).unwrap()), ..change() }).await;
+        sold("Tea", 275).await;
+        let [Placed::Refused { error, .. }] = &kit.place_by(locking, &one()).await[..] else { panic!() };
+        assert_eq!(error.to_string(), "Insufficient stock. Available: 0, Requested: 1");
+        kit.offer(&[("tea", 1000)]).await;
+        sold("The tea", 250).await;
+        kit.change("tea", ProductChange { active: Some(false), ..change() }).await;
+        let [Placed::Refused { error, .. }] = &kit.place_by(locking, &one()).await[..] else { panic!() };
+        assert_eq!(*error, OrderError::ProductNotForSale(product("tea")));
+        kit.change("tea", ProductChange { active: Some(true), ..change() }).await;
         kit.no_drift().await;
     }
 }

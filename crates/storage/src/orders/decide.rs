@@ -60,6 +60,8 @@ pub struct DecidedOrders {
     pub taken: BTreeMap<ProductId, u32>,
     /// Products of which nothing is left.
     pub sold_out: Vec<ProductId>,
+    /// The products as they were read, with the stock that is left of them.
+    pub products: HashMap<ProductId, OfferedProduct>,
     /// The carts that are emptied, each once, in the order of their owners.
     pub carts: Vec<CartChange>,
     /// Positions of the requests whose order is to be kept under their key.
@@ -93,6 +95,11 @@ impl DecidedOrders {
             (claim, Placed::Done(order) | Placed::Replayed(order)) => Some((claim, order)),
             _ => None,
         })
+    }
+
+    /// Whether each request made an order.
+    pub fn made_all(&self) -> bool {
+        self.outcomes.iter().all(|outcome| matches!(outcome, Placed::Done(_)))
     }
 
     /// Whether there was much more of everything than is taken, so that nobody has to be refused.
@@ -154,6 +161,7 @@ pub fn decide_orders(
         outcomes,
         taken: batch.taken,
         sold_out,
+        products: batch.products,
         carts: batch.emptied.into_values().collect(),
         keep,
         plenty,

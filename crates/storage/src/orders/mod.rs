@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cartwright_domain::{
-    Cart, Clock, Money, Order, OrderCursor, OrderError, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId,
-    Purchase, Transition,
+    Cart, Clock, Money, Order, OrderError, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId, Purchase,
+    Transition,
 };
 use chrono::{DateTime, Utc};
 
@@ -153,7 +153,7 @@ pub struct ListedOrders {
     /// How many there are in all parts. `None` after a cursor.
     pub total: Option<u64>,
     /// After this one comes the next part. `None`: this is the last one.
-    pub next: Option<OrderCursor>,
+    pub next: Option<OrderId>,
 }
 
 impl ListedOrders {
@@ -162,7 +162,7 @@ impl ListedOrders {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = items.len() > size;
         items.truncate(size);
-        let next = items.last().filter(|_| more).map(OrderCursor::after);
+        let next = items.last().filter(|_| more).map(|order| order.id);
         Self { items, total: None, next }
     }
 }

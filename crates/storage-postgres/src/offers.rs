@@ -1,0 +1,46 @@
+//! Products as this process sold them last, so that they need not be read before they are sold again.
+
+use std::{collections::HashMap, sync::Arc};
+
+use cartwright_domain::ProductId;
+use cartwright_storage::{DecidedOrders, OfferedProduct};
+use quick_cache::sync::Cache;
+
+/// How many products.
+const PRODUCTS: usize = 16 * 1024;
+
+/// Nothing here is believed by itself: stock is taken on the condition that name, price and currency are still these, that
+/// the product can still be bought, and that there is enough. The stock is that of the last sale of this process.
+#[derive(Clone)]
+pub(crate) struct KnownOffers(Arc<Cache<ProductId, OfferedProduct>>);
+
+impl KnownOffers {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Cache::new(PRODUCTS)))
+    }
+
+    /// All of these products. `None`: of some nothing is known.
+    pub(crate) fn all<'a>(
+        &self,
+        products: impl IntoIterator<Item = &'a ProductId>,
+    ) -> Option<HashMap<ProductId, OfferedProduct>> {
+        let known = products.into_iter().map(|id| Some((id.clone(), self.0.get(id)?)));
+        known.collect()
+    }
+
+    /// Notes what was sold, after the commit, with what is left of it.
+    pub(crate) fn sold(&self, decided: &DecidedOrders) {
+        for id in decided.taken.keys() {
+            if let Some(product) = decided.products.get(id) {
+                self.0.insert(id.clone(), product.clone());
+            }
+        }
+    }
+
+    /// They are not as they were known.
+    pub(crate) fn forget<'a>(&self, products: impl IntoIterator<Item = &'a ProductId>) {
+        for id in products {
+            self.0.remove(id);
+        }
+    }
+}
