@@ -1,4 +1,4 @@
-//! Jobs that look after the database itself.
+//! Which jobs there are, and when: those that look after the database itself, and those of orders.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use cartwright_domain::{Clock, SystemClock};
 use cartwright_jobs::{
     Job, JobContext, JobFailure, JobQueue, Policy, Registry, Schedule, Worker, WorkerSettings,
 };
+use cartwright_orders::{NothingToDo, OrderService};
 use cartwright_storage::{JobName, ShopStore};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -54,13 +55,27 @@ maintenance! {
     RefreshStatistics = "statistics.refresh",
     /// Removes jobs that were finished long ago.
     CleanJobs = "jobs.clean",
+    /// Compares stock with its ledger.
+    AuditStock = "stock.audit",
 }
 
 /// The handlers of all jobs that there are.
-pub(crate) fn registry(store: &Arc<dyn ShopStore>, settings: &Settings) -> anyhow::Result<Registry> {
+pub(crate) fn registry(
+    settings: &Settings,
+    store: &Arc<dyn ShopStore>,
+    queue: &JobQueue,
+    orders: &OrderService,
+) -> anyhow::Result<Registry> {
+    let registry = upkeep(store, settings)?;
+    cartwright_orders::handlers(registry, orders, queue, Arc::new(NothingToDo))
+        .context("a job with a bad name")
+}
+
+/// Those that look after the database.
+fn upkeep(store: &Arc<dyn ShopStore>, settings: &Settings) -> anyhow::Result<Registry> {
     let shared = || Arc::clone(store);
     let keep = TimeDelta::hours(settings.jobs.keep_done_hours.into());
-    let (keys, results, statistics, jobs) = (shared(), shared(), shared(), shared());
+    let (keys, results, statistics, jobs, stock) = (shared(), shared(), shared(), shared(), shared());
     let registry = Registry::new()
         .on(move |_: ForgetKeys, context| {
             let store = Arc::clone(&keys);
@@ -91,6 +106,19 @@ pub(crate) fn registry(store: &Arc<dyn ShopStore>, settings: &Settings) -> anyho
                     store.clean_finished(now - keep, AT_ONCE).await.map(all)
                 })
             })
+        })
+        .and_then(|registry| {
+            registry.on(move |_: AuditStock, _context| {
+                let store = Arc::clone(&stock);
+                async move {
+                    let drift = store.stock_drift().await?;
+                    metrics::gauge!("cartwright_stock_drift").set(drift as f64);
+                    if drift > 0 {
+                        tracing::error!(products = drift, "stock is not what its ledger says");
+                    }
+                    Ok(())
+                }
+            })
         });
     registry.context("a job with a bad name")
 }
@@ -116,6 +144,8 @@ pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
         Schedule::new("results.clean", "* * * * *", |_| CleanResults {})?,
         Schedule::new("statistics.refresh", "* * * * *", |_| RefreshStatistics {})?,
         Schedule::new("jobs.clean", "*/10 * * * *", |_| CleanJobs {})?,
+        // Reads all of the ledger.
+        Schedule::new("stock.audit", "23 * * * *", |_| AuditStock {})?,
     ])
 }
 
@@ -124,6 +154,7 @@ pub(crate) async fn start_in_serve(
     settings: &Settings,
     queue: &JobQueue,
     store: &Arc<dyn ShopStore>,
+    orders: &OrderService,
 ) -> anyhow::Result<Option<Worker>> {
     let worker = settings.jobs.worker()?;
     let worker = match settings.jobs.in_serve(&settings.database.kind()?) {
@@ -135,7 +166,7 @@ pub(crate) async fn start_in_serve(
         }
         InServe::Auto | InServe::All => WorkerSettings { queues: None, ..worker },
     };
-    let builder = Worker::builder(queue.clone(), registry(store, settings)?);
+    let builder = Worker::builder(queue.clone(), registry(settings, store, queue, orders)?);
     let worker = builder.schedules(schedules()?).settings(worker).start();
     // Not only at the next minute: what was imported or restored is counted when the server is there.
     if let Err(error) = queue.enqueue(&RefreshStatistics {}).await {

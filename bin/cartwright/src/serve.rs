@@ -55,7 +55,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         draining: Arc::clone(&draining),
     };
     let (server, address, ended) = listen(&settings.server, state)?;
-    let worker = maintenance::start_in_serve(&settings, &jobs, &store.shop()).await?;
+    let worker = maintenance::start_in_serve(&settings, &jobs, &store.shop(), &orders).await?;
     let tending = tend(catalog.clone(), settings.catalog.warm_per_second);
     tokio::spawn(stop.clone().run_until_cancelled_owned(tending));
     greet(&settings, address, seeded)?;

@@ -1,7 +1,13 @@
 use cartwright_jobs::{JobQueue, Worker};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Settings, maintenance, serve::Signals, telemetry, wiring::AnyStore};
+use crate::{
+    config::Settings,
+    maintenance,
+    serve::Signals,
+    telemetry,
+    wiring::{AnyStore, settle, start_carts, start_catalog, start_orders},
+};
 
 /// Works on jobs until it is told to stop.
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
@@ -12,14 +18,21 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     for name in store.prepare(&settings.database).await? {
         tracing::info!(migration = %name, "applied");
     }
+    // What jobs do to orders, carts and products, caches hear of as from any other node.
+    let started = start_carts(settings, &store).await?;
+    let catalog = start_catalog(settings, &store, &started).await?;
+    let orders = start_orders(settings, &store, &started, &catalog)?;
     let queue = JobQueue::new(store.jobs());
-    let registry = maintenance::registry(&store.shop(), settings)?;
+    let registry = maintenance::registry(settings, &store.shop(), &queue, &orders)?;
     let builder = Worker::builder(queue, registry).schedules(maintenance::schedules()?);
     let worker = builder.settings(settings.jobs.worker()?).start();
     tracing::info!(worker = %worker.name(), store = %settings.database.url, "ready");
     let name = signals.wait().await;
     tracing::info!(signal = name, "stopping: running jobs are finished; a second signal ends at once");
     worker.shutdown().await;
+    started.carts.shutdown().await;
+    orders.shutdown().await;
+    settle(&catalog).await;
     stop.cancel();
     tracing::info!("stopped");
     Ok(())

@@ -1,12 +1,15 @@
 //! Orders: admission to stock, checkout of carts, and what becomes of orders.
 //!
-//! Knows only the traits of `cartwright-storage` and `cartwright-cache`: embed it with the implementations you like. What is
+//! Knows only the traits of `cartwright-storage` and `cartwright-cache`, and the job queue, which does what orders leave to be
+//! done ([`Processing`]): embed it with the implementations you like. What is
 //! sold is decided in the order in which it was asked for, in transactions that many orders share; see [`Strategy`].
 
 mod admission;
 mod error;
+mod processing;
 mod service;
 
 pub use admission::Strategy;
 pub use error::OrdersError;
-pub use service::{NobodyListens, OrderService, Parts, Settings, StockListener};
+pub use processing::{Fulfilment, NotFulfilled, NothingToDo, OrderProgress, Processing, handlers};
+pub use service::{NobodyListens, OrderService, OrderState, Parts, Settings, StockListener};

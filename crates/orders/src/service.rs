@@ -7,8 +7,8 @@ use cartwright_domain::{
     Clock, Money, Order, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId, Purchase, Transition,
 };
 use cartwright_storage::{
-    Fence, IdempotencyClaim, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep, Placed,
-    ShopStore, Stepped, StockLocking, StorageError,
+    Fence, FollowUp, IdempotencyClaim, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep,
+    Placed, Progress, ShopStore, Stepped, StockLocking, StorageError,
 };
 use metrics::{Counter, Histogram};
 use tokio::runtime::Handle;
@@ -20,6 +20,7 @@ use tokio_util::{
 use crate::{
     OrdersError, Strategy,
     admission::{Admission, admission},
+    processing::{Processing, follow_up},
 };
 
 /// For how long the cache's gate stays closed when a checkout had to close it.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub waiting: usize,
     /// Whether lines of carts that the catalogue does not know may be bought.
     pub allow_unlisted: bool,
+    /// Who takes orders on from there.
+    pub processing: Processing,
 }
 
 impl Default for Settings {
@@ -48,6 +51,7 @@ impl Default for Settings {
             transactions: 3,
             waiting: 10_000,
             allow_unlisted: false,
+            processing: Processing::default(),
         }
     }
 }
@@ -98,6 +102,7 @@ pub(crate) struct Shared {
     stock: Arc<dyn StockListener>,
     clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
+    follow_up: FollowUp,
     figures: Figures,
     pub(crate) runtime: Handle,
     pub(crate) tasks: TaskTracker,
@@ -164,7 +169,8 @@ impl Shared {
         }
         self.figures.batch.record(requests.len() as f64);
         let allow_unlisted = self.settings.allow_unlisted;
-        let policy = OrderPolicy { clock: Arc::clone(&self.clock), allow_unlisted, locking };
+        let (clock, follow_up) = (Arc::clone(&self.clock), self.follow_up.clone());
+        let policy = OrderPolicy { clock, allow_unlisted, locking, follow_up };
         let write = Place { shared: self, requests, policy };
         let (OrderBatch { outcomes, turned }, raised) = self.fencing.around(&*self.store, &write).await?;
         let made = outcomes.iter().filter(|outcome| matches!(outcome, Placed::Done(_))).count();
@@ -187,6 +193,29 @@ impl Shared {
         if !turned.is_empty() {
             let stock = Arc::clone(&self.stock);
             self.tasks.spawn_on(async move { stock.turned(turned).await }, &self.runtime);
+        }
+    }
+}
+
+/// An order, and how far it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderState {
+    /// The order.
+    pub order: Order,
+    /// Every step it has taken, the oldest first.
+    pub steps: Vec<Transition>,
+    /// What whoever works on it said last. `None`: nothing.
+    pub noted: Option<Progress>,
+}
+
+impl OrderState {
+    /// How far it is, of a hundred. `None`: it is not to be completed any more.
+    pub fn percent(&self) -> Option<u8> {
+        match self.order.status {
+            OrderStatus::Pending => Some(0),
+            OrderStatus::Processing => Some(self.noted.as_ref().map_or(0, |noted| noted.percent)),
+            OrderStatus::Completed => Some(100),
+            OrderStatus::Failed | OrderStatus::Cancelled | OrderStatus::Expired => None,
         }
     }
 }
@@ -217,6 +246,7 @@ impl OrderService {
             events,
             stock,
             clock,
+            follow_up: follow_up(settings.processing),
             settings,
             figures: Figures::register(),
             runtime: Handle::current(),
@@ -275,14 +305,25 @@ impl OrderService {
     /// # Errors
     /// [`OrdersError::ShuttingDown`], and those of the store.
     pub async fn step(&self, step: OrderStep) -> Result<Stepped, OrdersError> {
+        self.steps(vec![step]).await?.pop().ok_or(OrdersError::Lost)
+    }
+
+    /// Takes orders to other statuses, in one transaction; one answer for each, in order.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub async fn steps(&self, steps: Vec<OrderStep>) -> Result<Vec<Stepped>, OrdersError> {
+        if steps.is_empty() {
+            return Ok(Vec::new());
+        }
         let accepted = self.shared.accept()?;
         let shared = Arc::clone(&self.shared);
         let stepped = self.shared.runtime.spawn(async move {
-            let OrderBatch { mut outcomes, turned } =
-                shared.store.step_orders(&[step], shared.clock.now()).await?;
+            let OrderBatch { outcomes, turned } =
+                shared.store.step_orders(&steps, shared.clock.now()).await?;
             shared.tell(Vec::new(), turned);
             drop(accepted);
-            outcomes.pop().ok_or(OrdersError::Lost)
+            Ok(outcomes)
         });
         stepped.await.map_err(|_panicked| OrdersError::Lost)?
     }
@@ -296,18 +337,23 @@ impl OrderService {
         found.filter(|order| owner.is_none_or(|owner| order.owner == *owner)).ok_or(OrdersError::Missing)
     }
 
-    /// An order with every step it has taken, the oldest first.
+    /// How far an order is.
     ///
     /// # Errors
     /// As [`order`](Self::order).
-    pub async fn progress(
-        &self,
-        id: OrderId,
-        owner: Option<&OwnerId>,
-    ) -> Result<(Order, Vec<Transition>), OrdersError> {
+    pub async fn progress(&self, id: OrderId, owner: Option<&OwnerId>) -> Result<OrderState, OrdersError> {
         // The steps first: the order is never behind them.
         let steps = self.shared.store.order_transitions(id).await?;
-        Ok((self.order(id, owner).await?, steps))
+        let noted = self.shared.store.order_note(id).await?;
+        Ok(OrderState { order: self.order(id, owner).await?, steps, noted })
+    }
+
+    /// Notes how far an order is that is being processed. `false`: it is not.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn note(&self, id: OrderId, progress: &Progress) -> Result<bool, OrdersError> {
+        Ok(self.shared.store.note_order(id, progress, self.shared.clock.now()).await?)
     }
 
     /// A part of the orders, the newest first.

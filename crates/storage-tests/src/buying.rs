@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cartwright_domain::{
     Clock, Currency, Money, Order, OrderError, OrderId, OrderStatus, Purchase, Quantity, Stock,
 };
-use cartwright_storage::{OrderPolicy, OrderRequest, OrderStep, Placed, Stepped, StockLocking};
+use cartwright_storage::{FollowUp, OrderPolicy, OrderRequest, OrderStep, Placed, Stepped, StockLocking};
 use chrono::DateTime;
 
 use crate::{
@@ -44,7 +44,12 @@ pub(crate) fn expecting(request: OrderRequest, minor: i64) -> OrderRequest {
 
 impl Kit {
     pub(crate) fn orders_by(&self, locking: StockLocking) -> OrderPolicy {
-        OrderPolicy { clock: self.clock.clone(), allow_unlisted: self.policy.allow_unlisted, locking }
+        OrderPolicy {
+            clock: self.clock.clone(),
+            allow_unlisted: self.policy.allow_unlisted,
+            locking,
+            follow_up: FollowUp::default(),
+        }
     }
 
     pub(crate) async fn place_by(&self, locking: StockLocking, requests: &[OrderRequest]) -> Vec<Placed> {

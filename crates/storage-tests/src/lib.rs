@@ -148,6 +148,8 @@ macro_rules! conformance {
             orders_go_on_and_return_their_stock_once,
             steps_are_taken_together,
             orders_are_listed_newest_first,
+            orders_and_their_jobs_are_made_together,
+            how_far_an_order_is_can_be_noted,
             every_change_of_stock_is_in_the_ledger,
             a_position_never_goes_back,
             a_job_is_claimed_once_and_done,

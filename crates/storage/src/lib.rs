@@ -39,7 +39,7 @@ pub use jobs::{
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
 pub use orders::{
-    DecidedOrders, DecidedSteps, ListedOrders, LoadedForOrders, Moved, OfferedProduct, OrderBatch,
+    DecidedOrders, DecidedSteps, FollowUp, ListedOrders, LoadedForOrders, Moved, OfferedProduct, OrderBatch,
     OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep,
     decide_orders, decide_steps,
 };

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use anyhow::ensure;
 use cartwright_orders::Strategy;
 use serde::Deserialize;
@@ -17,6 +19,23 @@ pub(crate) struct Orders {
     /// Orders that wait; more are answered 503. Too high: under overload everybody waits long. Too low: short peaks are
     /// refused.
     pub(crate) waiting: usize,
+    /// Who takes orders on. `automatic`: jobs, which complete them; `manual`: an operator or a service of yours, by
+    /// `PUT /api/v1/orders/{id}/status`.
+    pub(crate) processing: Processing,
+    /// Seconds after which an order is processed. Until it is completed it can be cancelled. Too high: buyers wait. Too low: who
+    /// clicked too fast cannot change his mind.
+    pub(crate) process_after_seconds: u64,
+    /// Minutes after which an order that nobody has begun to process expires, and its stock is back; 0: never. With `manual`
+    /// only. Too high: stock is kept for those who do not pay. Too low: orders expire that somebody was about to begin with.
+    pub(crate) expire_after_minutes: u64,
+}
+
+/// Who takes orders from one status to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Processing {
+    Automatic,
+    Manual,
 }
 
 impl Default for Orders {
@@ -27,6 +46,9 @@ impl Default for Orders {
             batch: service.batch,
             transactions: service.transactions,
             waiting: service.waiting,
+            processing: Processing::Automatic,
+            process_after_seconds: 3,
+            expire_after_minutes: 1440,
         }
     }
 }
@@ -40,11 +62,30 @@ impl Orders {
         ] {
             ensure!((1..=most).contains(&value), "configuration key `orders.{key}`: it is from 1 to {most}");
         }
+        for (key, value, most) in [
+            ("process_after_seconds", self.process_after_seconds, 2_592_000),
+            ("expire_after_minutes", self.expire_after_minutes, 525_600),
+        ] {
+            ensure!(value <= most, "configuration key `orders.{key}`: it is {most} at most");
+        }
         Ok(())
     }
 
     pub(crate) fn settings(&self, allow_unlisted: bool) -> cartwright_orders::Settings {
-        let Self { strategy, batch, transactions, waiting } = *self;
-        cartwright_orders::Settings { strategy, batch, transactions, waiting, allow_unlisted }
+        let Self { strategy, batch, transactions, waiting, .. } = *self;
+        let processing = self.processing();
+        cartwright_orders::Settings { strategy, batch, transactions, waiting, allow_unlisted, processing }
+    }
+
+    fn processing(&self) -> cartwright_orders::Processing {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        match self.processing {
+            Processing::Automatic => cartwright_orders::Processing::Automatic {
+                after: Duration::from_secs(self.process_after_seconds),
+            },
+            Processing::Manual => cartwright_orders::Processing::Manual {
+                expire_after: Some(self.expire_after_minutes).filter(|after| *after > 0).map(minutes),
+            },
+        }
     }
 }

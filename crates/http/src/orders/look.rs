@@ -36,8 +36,8 @@ pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
     responses((status = 200, description = "The status", body = wire::Progress)))]
 pub(crate) async fn status(request: HttpRequest, state: Data<AppState>) -> Answer {
     let (id, owner) = (order_id(&request)?, caller(&request)?);
-    let (order, steps) = state.orders.progress(id, owner.as_ref()).await?;
-    Ok(plain(StatusCode::OK, wire::progress(&order, &steps)?))
+    let order = state.orders.progress(id, owner.as_ref()).await?;
+    Ok(plain(StatusCode::OK, wire::progress(&order)?))
 }
 
 /// Orders

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cartwright_domain::{OrderPaging, OrderStatus, Page, Transition};
+use cartwright_orders::OrderState;
 use cartwright_storage::ListedOrders;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -74,6 +75,12 @@ pub(crate) struct Progress {
     /// Whether nothing comes after it.
     #[schema(example = false)]
     is_final: bool,
+    /// How much of it is done, of a hundred, as far as whoever works on it says. `null`: it is not to be completed any more.
+    #[schema(minimum = 0, maximum = 100, example = 60)]
+    percent: Option<u8>,
+    /// The same in words. `null`: nobody said.
+    #[schema(example = "packed")]
+    note: Option<String>,
     /// Every step, the oldest first.
     history: Vec<Step>,
 }
@@ -226,7 +233,8 @@ pub(super) fn order(order: &cartwright_domain::Order) -> Result<Bytes, Problem> 
 }
 
 /// The document of an order's steps.
-pub(super) fn progress(order: &cartwright_domain::Order, steps: &[Transition]) -> Result<Bytes, Problem> {
+pub(super) fn progress(state: &OrderState) -> Result<Bytes, Problem> {
+    let order = &state.order;
     let step = |step: &Transition| Step {
         from: step.from.map(OrderStatus::name),
         to: step.to.name(),
@@ -237,7 +245,9 @@ pub(super) fn progress(order: &cartwright_domain::Order, steps: &[Transition]) -
         order_id: order.id.to_string(),
         status: order.status.name(),
         is_final: order.status.is_final(),
-        history: steps.iter().map(step).collect(),
+        percent: state.percent(),
+        note: state.noted.as_ref().map(|noted| noted.note.clone()),
+        history: state.steps.iter().map(step).collect(),
     })
 }
 

@@ -1,6 +1,8 @@
 //! The service over a real store: SQLite in a private folder.
 #![expect(clippy::unwrap_used, reason = "tests panic to fail")]
 
+mod processing;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -10,13 +12,15 @@ use async_trait::async_trait;
 use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache, Update};
 use cartwright_domain::{OrderQuery, OrderStatus, ProductId, Purchase, Quantity, Stock, SystemClock};
 use cartwright_orders::{NobodyListens, OrderService, OrdersError, Parts, Settings, StockListener, Strategy};
-use cartwright_storage::{BatchPolicy, OrderStep, ReadFrom, ShopStore, Stepped};
+use cartwright_storage::{
+    BatchPolicy, CartStore, CatalogStore, JobStore, OrderStep, OrderStore, ReadFrom, ShopStore, Stepped,
+};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 use cartwright_storage_tests::{RecordingFence, add, details, imported, owner, product};
 use tempfile::TempDir;
 
 struct Shop {
-    store: Arc<dyn ShopStore>,
+    store: Arc<SqliteStore>,
     cache: Arc<dyn CartCache>,
     events: Arc<EventHub>,
     _folder: TempDir,
@@ -34,13 +38,17 @@ impl Shop {
 
     fn service(&self, settings: Settings, stock: Arc<dyn StockListener>) -> OrderService {
         OrderService::start(Parts {
-            store: Arc::clone(&self.store),
+            store: Arc::clone(&self.store) as Arc<dyn ShopStore>,
             cache: Some(Arc::clone(&self.cache)),
             events: Arc::clone(&self.events) as Arc<dyn EventBus>,
             stock,
             clock: Arc::new(SystemClock),
             settings,
         })
+    }
+
+    fn jobs(&self) -> Arc<dyn JobStore> {
+        Arc::clone(&self.store) as Arc<dyn JobStore>
     }
 
     async fn offer(&self, id: &str, units: i64) {

@@ -8,15 +8,15 @@ mod step;
 use async_trait::async_trait;
 use cartwright_domain::{Order, OrderId, OrderQuery, Transition};
 use cartwright_storage::{
-    Fence, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped,
-    StorageError,
+    Fence, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Progress,
+    Stepped, StorageError,
 };
 use chrono::{DateTime, Utc};
 use diesel_async::RunQueryDsl;
 
 use crate::{
-    read::count,
-    sql::{CountDrift, LoadOrders, LoadTransitions, OrderRow},
+    read::{bad, count},
+    sql::{CountDrift, LoadOrderNote, LoadOrders, LoadTransitions, NoteOrder, OrderRow},
     store::PostgresStore,
 };
 
@@ -67,6 +67,27 @@ impl OrderStore for PostgresStore {
         let statement = LoadTransitions { id: id.uuid() };
         let rows = self.run(async |connection| statement.load(connection).await).await?;
         rows.into_iter().map(read::transition).collect()
+    }
+
+    async fn note_order(
+        &self,
+        id: OrderId,
+        progress: &Progress,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StorageError> {
+        let note = progress.kept();
+        let statement = NoteOrder { id: id.uuid(), percent: note.percent.into(), note: &note.note, now };
+        Ok(self.run(async |connection| statement.execute(connection).await).await? == 1)
+    }
+
+    async fn order_note(&self, id: OrderId) -> Result<Option<Progress>, StorageError> {
+        let statement = LoadOrderNote { id: id.uuid() };
+        let rows: Vec<(i16, String)> = self.run(async |connection| statement.load(connection).await).await?;
+        let row = rows.into_iter().next();
+        row.map(|(percent, note)| {
+            Ok(Progress { percent: percent.try_into().map_err(bad("a percentage"))?, note })
+        })
+        .transpose()
     }
 
     async fn list_orders(&self, query: &OrderQuery) -> Result<ListedOrders, StorageError> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use cartwright_domain::{Gate, Order, OwnerId, ProductId, Purchase};
 use cartwright_storage::{
-    DecidedOrders, Fence, IdempotencyClaim, LoadedForOrders, OrderBatch, OrderPolicy, OrderRequest, Placed,
-    StockLocking, StorageError, decide_orders,
+    DecidedOrders, Fence, FollowUp, IdempotencyClaim, LoadedForOrders, OrderBatch, OrderPolicy, OrderRequest,
+    Placed, StockLocking, StorageError, decide_orders,
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -17,7 +17,7 @@ use crate::{
     carts::{distinct, load_carts},
     claims::{self, Claimed},
     error::not_as_many,
-    lock_keys,
+    jobs, lock_keys,
     read::{at, bad, carts, gate},
     recent::Known,
     sql::{
@@ -58,7 +58,8 @@ impl PostgresStore {
         let transaction = self.transaction().await?;
         let written = match known {
             Some((decided, now)) => {
-                write(&transaction, Begin::Now, decided, requests, now, (None, fence)).await
+                let write = ToWrite { decided, requests, follow_up: &policy.follow_up, now };
+                write.run(&transaction, Begin::Now, (None, fence)).await
             }
             None => carry_out(&transaction, &names, requests, policy, fence).await,
         };
@@ -191,53 +192,67 @@ async fn carry_out(
             return Ok(Written { decided, committed: false });
         }
     }
-    write(transaction, Begin::Done, decided, requests, now, (gate, fence)).await
+    let write = ToWrite { decided, requests, follow_up: &policy.follow_up, now };
+    write.run(transaction, Begin::Done, (gate, fence)).await
 }
 
-/// One round trip. The gate is known when carts are emptied.
-async fn write(
-    transaction: &Transaction<'_>,
-    begin: Begin,
-    mut decided: DecidedOrders,
-    requests: &[OrderRequest],
+/// What is to be written.
+struct ToWrite<'a> {
+    decided: DecidedOrders,
+    requests: &'a [OrderRequest],
+    follow_up: &'a FollowUp,
     now: DateTime<Utc>,
-    (gate, fence): (Option<Gate>, &dyn Fence),
-) -> Result<Written, Failure> {
-    let changing: Vec<OwnerId> = decided.carts.iter().map(|change| change.after.owner().clone()).collect();
-    let write = Write::new(&decided.carts, claims::keep(decided.kept_answers(requests), now)?)?;
-    let raise = async {
-        match &gate {
-            Some(gate) if !changing.is_empty() => fence.raise(gate, &changing).await,
-            _ => Ok(()),
+}
+
+impl ToWrite<'_> {
+    /// One round trip. The gate is known when carts are emptied.
+    async fn run(
+        self,
+        transaction: &Transaction<'_>,
+        begin: Begin,
+        (gate, fence): (Option<Gate>, &dyn Fence),
+    ) -> Result<Written, Failure> {
+        let Self { mut decided, requests, follow_up, now } = self;
+        let changing: Vec<OwnerId> =
+            decided.carts.iter().map(|change| change.after.owner().clone()).collect();
+        let write = Write::new(&decided.carts, claims::keep(decided.kept_answers(requests), now)?)?;
+        let jobs = follow_up.jobs(decided.made(), now)?;
+        let raise = async {
+            match &gate {
+                Some(gate) if !changing.is_empty() => fence.raise(gate, &changing).await,
+                _ => Ok(()),
+            }
+        };
+        // Carts may only be committed when the fence is up. Without any, `COMMIT` goes with what is written: as each
+        // statement fails when it has not written what it should, that is then a rollback.
+        let at_once = changing.is_empty();
+        let begin = async { if begin == Begin::Now { transaction.begin().await } else { Ok(()) } };
+        let commit = async { if at_once { transaction.pipe_commit().await } else { Ok(()) } };
+        let connection = transaction.pipe();
+        // Stock last: its rows are locked for as short as can be.
+        let (begun, made, lines, written, queued, left, raised, committed) = join!(
+            begin,
+            insert_orders(connection, &decided, now),
+            insert_lines(connection, &decided, now),
+            write.run(connection),
+            jobs::insert(connection, &jobs, now),
+            take(connection, &decided, now),
+            raise,
+            commit,
+        );
+        begun?;
+        raised.map_err(StorageError::Fence)?;
+        let left = left?;
+        made.and(lines).and(written)?;
+        queued?;
+        committed?;
+        for (id, left) in decided.taken.keys().zip(left) {
+            if let Some(product) = decided.products.get_mut(id) {
+                product.stock = u32::try_from(left).map_err(bad("a negative stock"))?;
+            }
         }
-    };
-    // Carts may only be committed when the fence is up. Without any, `COMMIT` goes with what is written: as each statement
-    // fails when it has not written what it should, that is then a rollback.
-    let at_once = changing.is_empty();
-    let begin = async { if begin == Begin::Now { transaction.begin().await } else { Ok(()) } };
-    let commit = async { if at_once { transaction.pipe_commit().await } else { Ok(()) } };
-    let connection = transaction.pipe();
-    // Stock last: its rows are locked for as short as can be.
-    let (begun, made, lines, written, left, raised, committed) = join!(
-        begin,
-        insert_orders(connection, &decided, now),
-        insert_lines(connection, &decided, now),
-        write.run(connection),
-        take(connection, &decided, now),
-        raise,
-        commit,
-    );
-    begun?;
-    raised.map_err(StorageError::Fence)?;
-    let left = left?;
-    made.and(lines).and(written)?;
-    committed?;
-    for (id, left) in decided.taken.keys().zip(left) {
-        if let Some(product) = decided.products.get_mut(id) {
-            product.stock = u32::try_from(left).map_err(bad("a negative stock"))?;
-        }
+        Ok(Written { decided, committed: at_once })
     }
-    Ok(Written { decided, committed: at_once })
 }
 
 /// One round trip. Carts are locked before products, by everybody who locks both.

@@ -28,9 +28,9 @@ pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};
 pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKeys};
 pub(crate) use orders::{
-    CountDrift, InsertOrderLines, InsertOrders, LoadOffers, LoadOrders, LoadOrdersOfCarts, LoadTaken,
-    LoadTransitions, LockOffers, LockOrders, MoveStock, OfferRow, OrderColumns, OrderRow, ReturnStock,
-    StepOrders, TakeStock, order_columns, order_lines,
+    CountDrift, InsertOrderLines, InsertOrders, LoadOffers, LoadOrderNote, LoadOrders, LoadOrdersOfCarts,
+    LoadTaken, LoadTransitions, LockOffers, LockOrders, MoveStock, NoteOrder, OfferRow, OrderColumns,
+    OrderRow, ReturnStock, StepOrders, TakeStock, order_columns, order_lines,
 };
 pub(crate) use products::{
     CleanPending, CountCategories, CreateNumbered, CreateProduct, Details, ImportProducts, LoadProducts,

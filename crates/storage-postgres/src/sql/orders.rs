@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as Key};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as Key};
 use uuid::Uuid;
 
 use super::statement;
@@ -228,6 +228,27 @@ statement! {
     "SELECT NULL, 'pending', created_at, NULL FROM orders WHERE id = $1 \
      UNION ALL \
      (SELECT from_status, to_status, at, reason FROM order_transitions WHERE order_id = $1 ORDER BY at, from_status = 'processing')"
+}
+
+statement! {
+    /// Notes how far an order is that is being processed.
+    NoteOrder<'a> {
+        id: Uuid as Key,
+        percent: i16 as SmallInt,
+        note: &'a str as Text,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    ()
+    "INSERT INTO order_progress (order_id, percent, note, at) \
+     SELECT id, $2, $3, $4 FROM orders WHERE id = $1 AND status = 'processing' \
+     ON CONFLICT (order_id) DO UPDATE SET percent = excluded.percent, note = excluded.note, at = excluded.at"
+}
+
+statement! {
+    /// What was noted last.
+    LoadOrderNote { id: Uuid as Key }
+    (SmallInt, Text)
+    "SELECT percent, note FROM order_progress WHERE order_id = $1"
 }
 
 statement! {

@@ -7,13 +7,21 @@ mod step;
 use async_trait::async_trait;
 use cartwright_domain::{Order, OrderId, OrderQuery, Transition};
 use cartwright_storage::{
-    Fence, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped,
-    StorageError,
+    Fence, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Progress,
+    Stepped, StorageError,
 };
 use chrono::{DateTime, Utc};
-use diesel::{RunQueryDsl, sql_types::BigInt};
+use diesel::{
+    RunQueryDsl,
+    sql_types::{BigInt, Text},
+};
 
-use crate::{SqliteStore, error::storage_error, rows::broken, statement::Statement};
+use crate::{
+    SqliteStore,
+    error::storage_error,
+    rows::broken,
+    statement::{Bind, Statement},
+};
 
 #[cfg(test)]
 pub(crate) use {
@@ -26,6 +34,14 @@ pub(crate) use {
 const COUNT_DRIFT: &str = "\
     SELECT count(*) FROM (SELECT product_id, sum(units) AS units FROM stock_ledger GROUP BY product_id) AS l \
     FULL JOIN products AS p ON p.id = l.product_id WHERE coalesce(p.stock, 0) <> coalesce(l.units, 0)";
+
+/// Notes how far an order is that is being processed.
+const NOTE_ORDER: &str = "\
+    INSERT INTO order_progress (order_id, percent, note, at) \
+    SELECT id, ?, ?, ? FROM orders WHERE id = ? AND status = 'processing' \
+    ON CONFLICT (order_id) DO UPDATE SET percent = excluded.percent, note = excluded.note, at = excluded.at";
+
+const LOAD_ORDER_NOTE: &str = "SELECT percent, note FROM order_progress WHERE order_id = ?";
 
 #[async_trait]
 impl OrderStore for SqliteStore {
@@ -68,6 +84,33 @@ impl OrderStore for SqliteStore {
 
     async fn order_transitions(&self, id: OrderId) -> Result<Vec<Transition>, StorageError> {
         self.readers.run(move |connection| read::transitions(connection, id)).await
+    }
+
+    async fn note_order(
+        &self,
+        id: OrderId,
+        progress: &Progress,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StorageError> {
+        let (id, note) = (id.to_string(), progress.kept());
+        let noted = self.write(move |connection| {
+            let (percent, now) = (note.percent.into(), now.timestamp_micros());
+            let binds = [Bind::Int(percent), Bind::Text(&note.note), Bind::Int(now), Bind::Text(&id)];
+            Statement::<()>::new(NOTE_ORDER, &binds).execute(connection).map_err(storage_error)
+        });
+        Ok(noted.await? == 1)
+    }
+
+    async fn order_note(&self, id: OrderId) -> Result<Option<Progress>, StorageError> {
+        let id = id.to_string();
+        let read = move |connection: &mut _| {
+            Statement::<(BigInt, Text)>::new(LOAD_ORDER_NOTE, &[Bind::Text(&id)])
+                .load::<(i64, String)>(connection)
+                .map_err(storage_error)
+        };
+        let row = self.readers.run(read).await?.into_iter().next();
+        let percent = |percent: i64| u8::try_from(percent).map_err(|error| broken("a percentage", error));
+        row.map(|(value, note)| Ok(Progress { percent: percent(value)?, note })).transpose()
     }
 
     async fn list_orders(&self, query: &OrderQuery) -> Result<ListedOrders, StorageError> {

@@ -22,7 +22,7 @@ use crate::{
     claims,
     connection::Transaction,
     error::storage_error,
-    gate,
+    gate, jobs,
     rows::{broken, json, load_carts},
     statement::{Bind, Statement},
     write::{self, exactly, put},
@@ -75,6 +75,7 @@ pub(super) fn place(
     let fenced = ahead.around(gate, emptied, || {
         insert(connection, &decided, now)?;
         write::carts(connection, &decided.carts)?;
+        jobs::insert(connection, &policy.follow_up.jobs(decided.made(), now)?, now)?;
         claims::keep(connection, decided.kept_answers(requests), now)
     })?;
     transaction.commit()?;

@@ -1,15 +1,21 @@
+use std::sync::{Arc, Mutex};
+
 use cartwright_domain::{
     Clock, Order, OrderId, OrderPaging, OrderQuery, OrderStatus, Page, PageSize, ProductChange, Stock,
 };
-use cartwright_storage::{OrderBatch, OrderStep, Stepped};
+use cartwright_storage::{
+    FollowUp, JobError, JobFilter, NewJob, OrderBatch, OrderPolicy, OrderRequest, OrderStep, Payload, Placed,
+    Progress, Stepped, StockLocking,
+};
 use chrono::TimeDelta;
 use tokio::time::timeout;
 
 use crate::{
     Kit,
-    buying::{buy, id},
+    buying::{ALL, buy, id},
     change, details,
     kit::{PATIENCE, owner, product},
+    name,
 };
 
 /// The status machine, and what it returns to stock: once, however many ask.
@@ -155,4 +161,75 @@ pub async fn every_change_of_stock_is_in_the_ledger(kit: Kit) {
     kit.offer(&[("cup", 9), ("tea", 1)]).await;
     kit.list(&["tea", "new"]).await;
     kit.no_drift().await;
+}
+
+/// The jobs of orders are there when the orders are, and only then.
+pub async fn orders_and_their_jobs_are_made_together(kit: Kit) {
+    kit.offer(&[("tea", 100), ("cup", 1)]).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let follow_up = {
+        let seen = Arc::clone(&seen);
+        FollowUp::new(move |made, now| {
+            let ids: Vec<OrderId> = made.iter().map(|order| order.id).collect();
+            seen.lock().unwrap().push((ids.clone(), now));
+            Ok(vec![NewJob::new(name("orders"), name("process"), Payload::of(&ids)?)])
+        })
+    };
+    let queued = async || {
+        let filter =
+            JobFilter { queue: Some(name("orders")), limit: 100, kind: None, state: None, before: None };
+        let mut orders = Vec::new();
+        for job in kit.store.list_jobs(&filter).await.unwrap() {
+            let (job, _) = kit.store.job(job.id).await.unwrap().unwrap(); // lists have no payloads
+            orders.push(job.payload.read::<Vec<OrderId>>().unwrap());
+        }
+        orders
+    };
+    for locking in ALL {
+        let policy = OrderPolicy { follow_up: follow_up.clone(), ..kit.orders_by(locking) };
+        let place = async |requests: &[OrderRequest]| {
+            kit.store.place_orders(requests, &policy, &kit.fence).await.unwrap().outcomes
+        };
+        // The second time nothing need be read before.
+        for wanted in [[1, 900, 2], [1, 2, 3]] {
+            let before = queued().await.len();
+            let requests = wanted.map(|units| buy("ana", &[("tea", units)]));
+            let made = place(&requests).await.into_iter().zip(&requests);
+            let made = made.filter(|(outcome, _)| matches!(outcome, Placed::Done(_)));
+            let made: Vec<OrderId> = made.map(|(_, request)| request.id).collect();
+            let all = queued().await;
+            assert_eq!(all.len(), before + 1, "{locking:?}: one for the batch");
+            assert!(made.len() >= 2 && all.contains(&made), "{locking:?}: {all:?}");
+            place(&[buy("bob", &[("tea", 900)])]).await;
+            assert_eq!(queued().await.len(), before + 1, "{locking:?}: nothing was made");
+        }
+    }
+    assert!(seen.lock().unwrap().iter().all(|(_, now)| *now == kit.clock.now()));
+    // What cannot be a job: no order either.
+    let follow_up = FollowUp::new(|_, _| Err(JobError::Large));
+    let policy = OrderPolicy { follow_up, ..kit.orders_by(StockLocking::Adaptive) };
+    let (request, units) = (buy("ana", &[("tea", 1)]), kit.units("tea").await);
+    kit.store.place_orders(std::slice::from_ref(&request), &policy, &kit.fence).await.unwrap_err();
+    assert_eq!(kit.store.orders(&[request.id]).await.unwrap(), [None]);
+    assert_eq!(kit.units("tea").await, units);
+    kit.no_drift().await;
+}
+
+/// How far an order is, is noted while it is being processed, and the last word counts.
+pub async fn how_far_an_order_is_can_be_noted(kit: Kit) {
+    kit.offer(&[("tea", 10)]).await;
+    let order = kit.bought(buy("ana", &[("tea", 1)])).await;
+    let progress = |percent, note: &str| Progress { percent, note: note.to_owned() };
+    let note =
+        async |progress: Progress| kit.store.note_order(order.id, &progress, kit.clock.now()).await.unwrap();
+    let noted = async || kit.store.order_note(order.id).await.unwrap();
+    assert!(!note(progress(10, "too early")).await);
+    assert_eq!(noted().await, None);
+    kit.step(order.id, OrderStatus::Processing).await;
+    assert!(note(progress(10, "paid")).await && note(progress(250, &"\u{1f4e6}\0".repeat(200))).await);
+    assert_eq!(noted().await, Some(progress(100, &"\u{1f4e6}\u{fffd}".repeat(100))));
+    kit.step(order.id, OrderStatus::Completed).await;
+    assert!(!note(progress(20, "too late")).await);
+    assert_eq!(noted().await.unwrap().percent, 100);
+    assert!(!kit.store.note_order(id(), &progress(1, ""), kit.clock.now()).await.unwrap());
 }

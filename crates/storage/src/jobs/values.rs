@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{JobId, JobName, Payload, Priority, UniqueKey};
+use super::{JobId, JobName, MAX_NOTE, Payload, Priority, UniqueKey, kept_text};
 
 /// A job to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +107,13 @@ pub struct Progress {
     pub percent: u8,
     /// In words; at most 200 characters are kept.
     pub note: String,
+}
+
+impl Progress {
+    /// As it is kept.
+    pub fn kept(&self) -> Self {
+        Self { percent: self.percent.min(100), note: kept_text(&self.note, MAX_NOTE) }
+    }
 }
 
 /// A sign of life.

@@ -1,6 +1,7 @@
 //! What a store must do about orders and stock.
 
 mod decide;
+mod follow_up;
 mod steps;
 
 use std::sync::Arc;
@@ -12,9 +13,10 @@ use cartwright_domain::{
 };
 use chrono::{DateTime, Utc};
 
-use crate::{Fence, IdempotencyClaim, KeyState, StorageError};
+use crate::{Fence, IdempotencyClaim, KeyState, Progress, StorageError};
 
 pub use decide::{DecidedOrders, LoadedForOrders, Moved, OfferedProduct, decide_orders};
+pub use follow_up::FollowUp;
 pub use steps::{DecidedSteps, TakenStep, decide_steps};
 
 /// Somebody wants to buy.
@@ -112,6 +114,8 @@ pub struct OrderPolicy {
     pub allow_unlisted: bool,
     /// How stock is taken.
     pub locking: StockLocking,
+    /// What is to be done about the orders.
+    pub follow_up: FollowUp,
 }
 
 /// A step that an order is to take.
@@ -184,8 +188,8 @@ pub trait OrderStore: Send + Sync + 'static {
     ///    products, the answers of used keys, and the orders that were made of the same versions of carts.
     /// 3. Decide each request in order, with [`decide_orders`]: what fits is admitted, and what does not is refused alone;
     ///    a later, smaller one may still fit.
-    /// 4. [`Fence::raise`] for the carts that are emptied, if any; write stock, orders, lines, ledger, carts and answers;
-    ///    commit.
+    /// 4. [`Fence::raise`] for the carts that are emptied, if any; write stock, orders, lines, ledger, carts, answers and
+    ///    [jobs](OrderPolicy::follow_up); commit.
     ///
     /// The result has one outcome for each request, in order. An order is kept for 24 hours under the request's idempotency
     /// key; refusals are not kept.
@@ -222,6 +226,23 @@ pub trait OrderStore: Send + Sync + 'static {
     /// # Errors
     /// [`StorageError`] when they could not be read.
     async fn order_transitions(&self, id: OrderId) -> Result<Vec<Transition>, StorageError>;
+
+    /// Notes how far an order is that is being processed. `false`: it is not.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it could not be written.
+    async fn note_order(
+        &self,
+        id: OrderId,
+        progress: &Progress,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StorageError>;
+
+    /// What was noted last. `None`: nothing.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it could not be read.
+    async fn order_note(&self, id: OrderId) -> Result<Option<Progress>, StorageError>;
 
     /// A part of the orders, the newest first.
     ///
