@@ -38,10 +38,21 @@ impl Client {
 
     /// Sends a request, with a JSON body unless it is empty, and waits for the answer.
     pub(crate) async fn send(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
+        self.send_with("", method, path, body).await
+    }
+
+    /// The same with more headers, each with its line end.
+    pub(crate) async fn send_with(
+        &mut self,
+        headers: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> anyhow::Result<Answer> {
         let host = &self.host;
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}content-type: application/json\r\n\
              content-length: {length}\r\n\r\n{body}"
         );
         self.stream.write_all(head.as_bytes()).await?;

@@ -13,5 +13,6 @@ mod commands;
 mod kit;
 mod nodes;
 mod products;
+mod rush;
 mod serve;
 mod workers;
