@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs what the test kit starts: PostgreSQL server binaries, redis-server and varnish (Debian, Ubuntu).
+# Installs what the test kit starts: PostgreSQL server binaries, redis-server, varnish and chromium (Debian).
 #
 # Does nothing when all are there. No service is started and no running one is touched: the packages'
 # start-up hooks are denied while apt runs.
 #
-# Without root, and without sudo that asks no password, redis-server and varnish are unpacked into the
-# user's cache folder, where the test kit looks for them. PostgreSQL needs root.
+# Without root, and without sudo that asks no password, redis-server, varnish and chromium are unpacked into
+# the user's cache folder, where the test kit looks for them. PostgreSQL needs root.
 set -eu
 
 missing=
@@ -17,6 +17,8 @@ found() {
 }
 found redis-server || missing="$missing redis-server"
 found varnishd || missing="$missing varnish"
+found chromium || found chromium-browser || found google-chrome-stable || found google-chrome ||
+    missing="$missing chromium"
 
 if [ -z "$missing" ]; then
     echo "install-deps: nothing to do"
@@ -31,8 +33,13 @@ unpack() {
     work=$(mktemp -d)
     mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$own/bin"
     packages=$*
+    asked=$*
     set -- -qq -o "Dir::State=$work/state" -o Dir::State::status=/var/lib/dpkg/status -o "Dir::Cache=$work/cache"
     apt-get "$@" update
+    if [ "$program" = chromium ]; then
+        # All that it needs and that is not installed.
+        packages=$(apt-get "$@" --simulate --no-install-recommends install "$asked" | awk '$1 == "Inst" { print $2 }')
+    fi
     # shellcheck disable=SC2086 # a list of package names
     (cd "$work" && apt-get "$@" download $packages)
     for package in "$work"/*.deb; do
@@ -43,7 +50,8 @@ unpack() {
 #!/bin/sh
 root=\$(cd "\$(dirname "\$0")/../root" && pwd)
 libraries=\$(echo "\$root"/usr/lib/*-linux-gnu)
-path=\$root/usr/bin/$program
+path=\$root/usr/lib/$program/$program
+[ -x "\$path" ] || path=\$root/usr/bin/$program
 [ -x "\$path" ] || path=\$root/usr/sbin/$program
 export LD_LIBRARY_PATH="\$libraries"
 exec "\$path" $options "\$@"
@@ -65,6 +73,10 @@ if [ "$(id -u)" -ne 0 ]; then
             # shellcheck disable=SC2016 # the program that is made knows its libraries
             unpack varnishd '-p "vmod_path=$libraries/varnish/vmods"' varnish libjemalloc2
             LD_LIBRARY_PATH=$(echo "$own"/root/usr/lib/*-linux-gnu) "$own/root/usr/sbin/varnishd" -V
+        fi
+        if [ "${missing#*chromium}" != "$missing" ]; then
+            unpack chromium "" chromium
+            "$own/bin/chromium" --version
         fi
         exit 0
     fi

@@ -1,4 +1,4 @@
-//! Real servers for tests: private PostgreSQL clusters, Redis topologies, Varnish, any server binary, and a
+//! Real servers for tests: private PostgreSQL clusters, Redis topologies, Varnish, Chromium, any server binary, and a
 //! TCP proxy that disturbs the line between them.
 //!
 //! | To | use |
@@ -8,6 +8,7 @@
 //! | read from a database that lags | [`Postgres::start_replica`], then [`Postgres::pause_replay`] |
 //! | get a cache, crash it, roll it back | [`RedisServer`], [`RedisTopology`] |
 //! | put an HTTP cache in front | [`Varnish`] |
+//! | look at a page as people do | [`Chromium`] |
 //! | lose, delay and cut traffic | [`ChaosProxy`] |
 //! | run our own server | [`ServerProcess`] |
 //! | speak TLS | [`TlsFiles`] |
@@ -20,7 +21,7 @@
 //! the servers and remove their folders, because each server has a watchdog that notices the end of the
 //! process it was started by. Servers kept in a `static` are therefore fine.
 //!
-//! The programs come from the system: `apt-get install postgresql redis-server varnish`, or
+//! The programs come from the system: `apt-get install postgresql redis-server varnish chromium`, or
 //! `crates/testkit/install-deps.sh`, which starts no service.
 //!
 //! Constructors return an [`Error`]. Operations on what was started panic with a message, for a test
@@ -31,6 +32,7 @@
     reason = "only tests depend on this crate, and a test that cannot go on should say so and end"
 )]
 
+mod chromium;
 mod error;
 mod home;
 pub mod locate;
@@ -45,6 +47,7 @@ mod tls;
 mod varnish;
 mod wait;
 
+pub use self::chromium::Chromium;
 pub use self::error::Error;
 pub use self::postgres::{Postgres, PostgresBuilder};
 pub use self::process::{ServerProcess, ServerProcessBuilder};

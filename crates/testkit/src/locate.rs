@@ -66,6 +66,16 @@ pub fn varnishd() -> Result<PathBuf, Error> {
     on_path(program).ok_or(Error::Missing { program })
 }
 
+/// The `chromium` program, or what else goes by that name.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is none.
+pub fn chromium() -> Result<PathBuf, Error> {
+    let names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+    names.into_iter().find_map(on_path).ok_or(Error::Missing { program: "chromium" })
+}
+
 /// `7.0.15` out of `Redis server v=7.0.15 sha=00000000:0 …`.
 fn version_in(text: &str) -> String {
     text.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("unknown").to_owned()

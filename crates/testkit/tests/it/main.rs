@@ -8,6 +8,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod chromium;
 mod lifetime;
 mod postgres;
 mod process;
