@@ -13,6 +13,7 @@
 mod context;
 mod error;
 mod job;
+mod overview;
 mod queue;
 mod registry;
 mod schedule;
@@ -21,6 +22,7 @@ mod worker;
 pub use context::JobContext;
 pub use error::{EnqueueError, JobFailure, ScheduleError};
 pub use job::{Job, Policy};
+pub use overview::{Latency, Overview, QueueOverview, Slot, Totals};
 pub use queue::JobQueue;
 pub use registry::Registry;
 pub use schedule::Schedule;

@@ -7,7 +7,10 @@ use cartwright_storage::{
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use crate::{EnqueueError, Job};
+use crate::{
+    EnqueueError, Job,
+    overview::{Overview, Overviews},
+};
 
 /// Where jobs are put. A clone is the same queue.
 #[derive(Debug, Clone)]
@@ -16,6 +19,7 @@ pub struct JobQueue {
     clock: Arc<dyn Clock>,
     /// Changes when there may be work: workers of this process need not wait until they look again.
     news: watch::Sender<()>,
+    overviews: Arc<Overviews>,
 }
 
 impl JobQueue {
@@ -26,7 +30,7 @@ impl JobQueue {
 
     /// The same by another clock.
     pub fn with_clock(store: Arc<dyn JobStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, news: watch::Sender::new(()) }
+        Self { store, clock, news: watch::Sender::new(()), overviews: Arc::default() }
     }
 
     /// What is to be put into the queue for a job: for stores that do so together with something else. Call
@@ -87,6 +91,19 @@ impl JobQueue {
     /// [`StorageError`] when that could not be written.
     pub async fn cancel(&self, id: JobId) -> Result<Cancelling, StorageError> {
         self.store.cancel_job(id, self.clock.now()).await
+    }
+
+    /// How the jobs are doing. Counted anew once a second at most, and once for all who ask at the same time.
+    ///
+    /// # Errors
+    /// [`StorageError`] when that could not be read.
+    pub async fn overview(&self) -> Result<Arc<Overview>, StorageError> {
+        self.overviews.get(&*self.store, &*self.clock).await
+    }
+
+    /// Something was changed in the store itself: the next [`overview`](Self::overview) is a new one.
+    pub async fn changed(&self) {
+        self.overviews.forget().await;
     }
 
     /// Has the workers of this process look for jobs now.

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::{
     connection::{self, LastError, Pool, Pooled},
     error::{NoAnswer, statement_failed},
+    jobs::Floors,
     offers::KnownOffers,
     options::PostgresOptions,
     recent::RecentCarts,
@@ -21,6 +22,7 @@ pub struct PostgresStore {
     pub(crate) recent: RecentCarts,
     pub(crate) offers: KnownOffers,
     pub(crate) replicas: Replicas,
+    pub(crate) floors: Arc<Floors>,
     /// Half of the connections may search: others need not wait behind searches, and of few that the server works on at a
     /// time, none takes much longer than the others.
     searches: Arc<Semaphore>,
@@ -45,8 +47,18 @@ impl PostgresStore {
         let servers = options.replicas.len() + 1;
         let searches = usize::try_from(pool_size / 2).unwrap_or_default().max(1) * servers;
         let searches = Arc::new(Semaphore::new(searches.min(Semaphore::MAX_PERMITS)));
-        let (recent, offers) = (RecentCarts::new(), KnownOffers::new());
-        Ok(Self { pool, recent, offers, replicas, searches, last_error, acquire_timeout, call_timeout })
+        let (recent, offers, floors) = (RecentCarts::new(), KnownOffers::new(), Arc::default());
+        Ok(Self {
+            pool,
+            recent,
+            offers,
+            replicas,
+            floors,
+            searches,
+            last_error,
+            acquire_timeout,
+            call_timeout,
+        })
     }
 
     pub(crate) async fn connection(&self) -> Result<Pooled<'_>, StorageError> {

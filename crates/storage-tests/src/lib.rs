@@ -173,6 +173,9 @@ macro_rules! conformance {
             queues_are_counted,
             workers_are_known,
             finished_jobs_are_cleaned,
+            failing_jobs_are_found,
+            all_dead_letters_are_retried,
+            counts_are_added_up,
         );
     };
     (@of $fresh:path: $($rule:ident),* $(,)?) => {$(

@@ -31,10 +31,11 @@ pub use error::StorageError;
 pub use gate::GateStore;
 pub use import::{Imported, ImportedProduct, fold_imported};
 pub use jobs::{
-    Attempt, Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobError, JobFilter,
-    JobId, JobName, JobOutcome, JobRecord, JobState, JobStore, LEASE_LOST, MAX_ATTEMPTS, MAX_COUNTED,
-    MAX_ERROR, MAX_HISTORY, MAX_NOTE, NewJob, Payload, Priority, Progress, QueueFigures, Rate, Retried,
-    TakenBack, Tick, UniqueKey, WorkerRecord, kept_text,
+    Attempt, AttemptEnd, Beat, Cancelling, Claim, Claimed, Counted, Enqueued, Finished, Heartbeat, Hold,
+    JobCount, JobError, JobFilter, JobId, JobName, JobOutcome, JobRecord, JobState, JobStore, LEASE_LOST,
+    MAX_ATTEMPT, MAX_ATTEMPTS, MAX_COUNTED, MAX_ERROR, MAX_HISTORY, MAX_NOTE, NewJob, Payload, Priority,
+    Progress, QueueFigures, Rate, Retried, RetriedDead, SLOT_SECONDS, TakenBack, Tick, UniqueKey,
+    WorkerRecord, kept_text, slot_of, span_quantile, span_step,
 };
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;

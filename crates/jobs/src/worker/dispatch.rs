@@ -158,7 +158,9 @@ impl Dispatcher {
         match claimed {
             Ok(jobs) => {
                 self.pace.claimed(now, jobs.len(), limit);
-                self.shared.figures.claimed(&jobs, self.shared.queue.clock().now());
+                let at = self.shared.queue.clock().now();
+                self.shared.figures.claimed(&jobs, at);
+                self.shared.counts.claimed(&jobs, at);
                 for job in jobs {
                     self.shared.held.add(job.hold, asked);
                     if self.ending.is_some() {
@@ -208,6 +210,7 @@ impl Dispatcher {
             Ok((id, ended)) => {
                 self.tasks.remove(&id);
                 self.shared.figures.ended(&ended);
+                self.shared.counts.ended(&ended, self.shared.queue.clock().now());
                 match ended.outcome {
                     Some(outcome) => self.ended.push(Finished { hold: ended.hold, outcome }),
                     None => self.shared.held.remove([ended.hold]),

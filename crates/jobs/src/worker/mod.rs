@@ -1,5 +1,6 @@
 //! Works on jobs.
 
+mod counts;
 mod dispatch;
 mod held;
 mod metrics;
@@ -20,6 +21,7 @@ pub(crate) use held::HeldJob;
 pub use metrics::describe_metrics;
 
 use crate::{JobQueue, Registry, Schedule};
+use counts::Counts;
 use dispatch::Dispatcher;
 use held::Held;
 use metrics::Figures;
@@ -67,6 +69,7 @@ struct Shared {
     settings: WorkerSettings,
     held: Held,
     figures: Figures,
+    counts: Counts,
     /// Cancelled when no more jobs are to be begun.
     ending: CancellationToken,
 }
@@ -113,6 +116,7 @@ impl WorkerBuilder {
             settings,
             held: Held::default(),
             figures: Figures::register(),
+            counts: Counts::default(),
             ending: ending.clone(),
         });
         let (killed, upkeep) = (CancellationToken::new(), TaskTracker::new());
@@ -125,6 +129,7 @@ impl WorkerBuilder {
         upkeep.spawn(until_killed(Box::pin(upkeep::beat(Arc::clone(&shared)))));
         upkeep.spawn(until_killed(Box::pin(upkeep::cancel(Arc::clone(&shared)))));
         upkeep.spawn(until_killed(Box::pin(upkeep::take_back(Arc::clone(&shared)))));
+        upkeep.spawn(until_killed(Box::pin(upkeep::count(Arc::clone(&shared)))));
         if !schedules.is_empty() {
             let schedule = upkeep::schedule(Arc::clone(&shared), schedules);
             let until_ending = async move {
@@ -173,6 +178,7 @@ impl Worker {
         drop(self.killed);
         self.upkeep.close();
         self.upkeep.wait().await;
+        upkeep::tell_counts(&self.shared).await;
         let forgotten = self
             .shared
             .queue

@@ -3,7 +3,7 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use cartwright_domain::Clock;
-use cartwright_storage::{Claimed, Hold, JobOutcome};
+use cartwright_storage::{Claimed, Hold, JobName, JobOutcome};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
@@ -23,6 +23,7 @@ pub(super) struct Ended {
     pub(super) hold: Hold,
     /// `None`: the job is not ours any more.
     pub(super) outcome: Option<JobOutcome>,
+    pub(super) queue: JobName,
     pub(super) kind: &'static str,
     pub(super) took: Duration,
 }
@@ -44,7 +45,7 @@ pub(super) async fn run(
     let (hold, attempt, max_attempts) = (claimed.hold, claimed.attempt, claimed.max_attempts);
     let context = JobContext::new(&claimed, Arc::clone(&held));
     let Handler { kind, policy, run } = handler;
-    let run_at = claimed.run_at;
+    let (run_at, queue) = (claimed.run_at, claimed.queue);
     // The call is inside: it may panic as well.
     let attempted = async move { run(claimed.payload, context).await };
     let attempted = timeout(policy.timeout, AssertUnwindSafe(attempted).catch_unwind());
@@ -74,7 +75,7 @@ pub(super) async fn run(
             Some(failed(&format!("it took longer than {:?}", policy.timeout).into()))
         }
     };
-    Ended { hold, outcome, kind, took: started.elapsed() }
+    Ended { hold, outcome, queue, kind, took: started.elapsed() }
 }
 
 fn failed(

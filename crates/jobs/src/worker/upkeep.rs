@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use cartwright_storage::{Beat, Heartbeat, JobName, Tick};
-use chrono::{DateTime, Utc};
+use cartwright_storage::{Beat, Heartbeat, JobName, Tick, slot_of};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{Shared, held::Stop};
@@ -18,8 +18,13 @@ const ASKED: Duration = Duration::from_millis(200);
 /// How often jobs of dead workers are looked for, at the longest, and how many are taken back at once.
 const TAKEN_BACK: Duration = Duration::from_secs(5);
 const TAKEN_AT_ONCE: u32 = 500;
+/// The longest pause between such looks that take long themselves.
+const PAUSED: Duration = Duration::from_secs(10);
 /// How often queues are counted for the metrics.
 const COUNTED: Duration = Duration::from_secs(15);
+/// How often it is told what was counted, and for how long that is kept.
+const TOLD_COUNTS: Duration = Duration::from_secs(2);
+const KEPT_COUNTS: TimeDelta = TimeDelta::hours(1);
 /// How long a schedule is not looked at, at the longest: the clock may jump.
 const SCHEDULED: Duration = Duration::from_secs(1);
 
@@ -94,9 +99,12 @@ pub(super) async fn cancel(shared: Arc<Shared>) {
 pub(super) async fn take_back(shared: Arc<Shared>) {
     let every = TAKEN_BACK.min(shared.settings.lease / 3).max(Duration::from_millis(10));
     let mut counted = Instant::now();
+    let mut took = Duration::ZERO;
     loop {
-        // Not all workers at the same time.
-        sleep(every.mul_f64(rand::random_range(0.5..=1.0))).await;
+        // Not all workers at the same time; and not all the time, when the dead versions of many rows are passed by.
+        let pause = every.mul_f64(rand::random_range(0.5..=1.0)).max((took * 10).min(PAUSED));
+        sleep(pause).await;
+        let looked = Instant::now();
         let store = shared.queue.store();
         loop {
             match store.take_back(shared.queue.clock().now(), TAKEN_AT_ONCE).await {
@@ -116,12 +124,36 @@ pub(super) async fn take_back(shared: Arc<Shared>) {
                 }
             }
         }
+        took = looked.elapsed();
         if counted.elapsed() >= COUNTED {
             counted = Instant::now();
             if let Ok(figures) = store.queue_figures(shared.queue.clock().now()).await {
                 shared.figures.queues(&figures);
             }
         }
+    }
+}
+
+/// Tells what was counted.
+pub(super) async fn count(shared: Arc<Shared>) {
+    let mut tick = interval(TOLD_COUNTS);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        tell_counts(&shared).await;
+    }
+}
+
+/// What cannot be told is told later.
+pub(super) async fn tell_counts(shared: &Shared) {
+    let counts = shared.counts.take();
+    if counts.is_empty() {
+        return;
+    }
+    let forget_before = slot_of(shared.queue.clock().now() - KEPT_COUNTS);
+    if let Err(error) = shared.queue.store().add_counts(&counts, forget_before).await {
+        tracing::debug!(%error, "what was counted could not be told");
+        shared.counts.add(counts);
     }
 }
 

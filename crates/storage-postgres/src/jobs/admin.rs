@@ -27,7 +27,7 @@ use crate::{
 
 const DEAD: i16 = 3;
 
-fn record(row: RecordRow) -> Result<(JobRecord, String), StorageError> {
+pub(super) fn record(row: RecordRow) -> Result<(JobRecord, String), StorageError> {
     let (head, (worker, started_at, lease_until, progress, note, finished_at, failures)) = row;
     let (
         id,
@@ -69,7 +69,8 @@ fn record(row: RecordRow) -> Result<(JobRecord, String), StorageError> {
     Ok((record, failures))
 }
 
-/// Of each of the two tables so many as wanted, along their ids, and of those the latest.
+/// Of each of the two tables so many as wanted, along their ids, and of those the latest. Jobs that run are few among those
+/// that wait: they are looked up by their state, and then sorted.
 fn listing(filter: &JobFilter) -> Built<'_, RecordColumns> {
     let mut binds = vec![Bind::Int(filter.limit.into())];
     let mut conditions = String::from("true");
@@ -86,6 +87,7 @@ fn listing(filter: &JobFilter) -> Built<'_, RecordColumns> {
     if let Some(kind) = &filter.kind {
         and("kind =", Bind::Text(kind.as_str()));
     }
+    let order = if filter.state == Some(JobState::Running) { "id + 0" } else { "id" };
     let side = |table: &str, columns: &str, states: Option<&[i16]>| {
         let states = match states {
             None => String::new(),
@@ -96,7 +98,7 @@ fn listing(filter: &JobFilter) -> Built<'_, RecordColumns> {
             }
         };
         Some(format!(
-            "SELECT * FROM (SELECT {columns} FROM {table} WHERE {conditions}{states} ORDER BY id DESC LIMIT $1) AS {table}"
+            "SELECT * FROM (SELECT {columns} FROM {table} WHERE {conditions}{states} ORDER BY {order} DESC LIMIT $1) AS {table}"
         ))
     };
     let states = filter.state.map(JobState::numbers);

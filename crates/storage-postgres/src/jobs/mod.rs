@@ -1,14 +1,17 @@
 //! The queue of jobs.
 
 mod admin;
+mod counts;
+mod failing;
+mod floors;
 mod insert;
 mod work;
 
 use async_trait::async_trait;
 use cartwright_storage::{
-    Attempt, Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobFilter, JobId,
-    JobName, JobRecord, JobStore, NewJob, QueueFigures, Rate, Retried, StorageError, TakenBack, Tick,
-    WorkerRecord,
+    Attempt, Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobCount, JobFilter,
+    JobId, JobName, JobRecord, JobStore, NewJob, QueueFigures, Rate, Retried, RetriedDead, StorageError,
+    TakenBack, Tick, WorkerRecord,
 };
 use chrono::{DateTime, Utc};
 use diesel_async::RunQueryDsl;
@@ -19,6 +22,7 @@ use crate::{
     store::PostgresStore,
 };
 
+pub(crate) use floors::Floors;
 pub(crate) use insert::insert;
 
 #[async_trait]
@@ -55,6 +59,16 @@ impl JobStore for PostgresStore {
         self.in_time(self.retry_one(id, now)).await
     }
 
+    async fn retry_dead(
+        &self,
+        queue: Option<&JobName>,
+        after: JobId,
+        limit: u32,
+        now: DateTime<Utc>,
+    ) -> Result<RetriedDead, StorageError> {
+        self.retry_all_dead(queue, after, limit, now).await
+    }
+
     async fn purge_dead(&self, queue: Option<&JobName>, limit: u32) -> Result<u64, StorageError> {
         let statement = PurgeDead { queue: queue.map(JobName::as_str), limit: limit.into() };
         count(self.run(async |connection| statement.execute(connection).await).await?)
@@ -66,6 +80,14 @@ impl JobStore for PostgresStore {
 
     async fn job(&self, id: JobId) -> Result<Option<(JobRecord, Vec<Attempt>)>, StorageError> {
         self.job_with_attempts(id).await
+    }
+
+    async fn failing_jobs(
+        &self,
+        queue: Option<&JobName>,
+        limit: u32,
+    ) -> Result<Vec<(JobRecord, Attempt)>, StorageError> {
+        self.failing(queue, limit).await
     }
 
     async fn queue_figures(&self, now: DateTime<Utc>) -> Result<Vec<QueueFigures>, StorageError> {
@@ -84,6 +106,18 @@ impl JobStore for PostgresStore {
         now: DateTime<Utc>,
     ) -> Result<(), StorageError> {
         self.limit_one(queue, rate, now).await
+    }
+
+    async fn add_counts(
+        &self,
+        counts: &[JobCount],
+        forget_before: DateTime<Utc>,
+    ) -> Result<(), StorageError> {
+        self.add_all_counts(counts, forget_before).await
+    }
+
+    async fn counts_since(&self, slot: DateTime<Utc>) -> Result<Vec<JobCount>, StorageError> {
+        self.counted_since(slot).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StorageError> {

@@ -13,14 +13,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
 use diesel_async::RunQueryDsl;
 use futures_util::join;
+use tokio::time::Instant;
 
-use super::insert;
+use super::{floors::Seen, insert};
 use crate::{
     products::finished as committed_with,
     read,
     sql::jobs::{
-        ClaimJobs, ClaimedRow, FailJobs, HeartbeatJobs, LastTicks, LockLimits, MoveFinished, PromoteJobs,
-        RunTicks, TakeBackJobs, ToCancel,
+        ClaimJobs, ClaimedRow, DeadVersions, FailJobs, HeartbeatJobs, HeldBack, LastTicks, LockLimits,
+        MoveFinished, PromoteJobs, RunTicks, TakeBackJobs, ToCancel,
     },
     store::PostgresStore,
 };
@@ -75,13 +76,15 @@ pub(super) fn attempts(n: i16) -> Result<u16, StorageError> {
 }
 
 impl PostgresStore {
-    /// One round trip.
+    /// One round trip. Most claims begin where the last one has ended, see [`Floors`](super::floors::Floors).
     pub(super) async fn claim_jobs(
         &self,
         claim: &Claim<'_>,
         now: DateTime<Utc>,
     ) -> Result<Vec<Claimed>, StorageError> {
         let queues = texts(claim.queues);
+        let asked = Instant::now();
+        let from = self.floors.look(&queues, asked);
         let transaction = self.transaction().await?;
         let statement = ClaimJobs {
             queues: queues.clone(),
@@ -89,16 +92,30 @@ impl PostgresStore {
             limit: claim.limit.into(),
             worker: claim.worker.as_str(),
             lease_until: until(now, claim.lease),
+            from: from.clone(),
         };
-        let (begun, promoted, locked, rows, committed) = join!(
+        let (begun, promoted, locked, held_back, dead, rows, committed) = join!(
             transaction.begin(),
             PromoteJobs { now, limit: PROMOTED }.execute(&mut transaction.pipe()),
-            LockLimits { queues }.load::<(i32,)>(&mut transaction.pipe()),
+            LockLimits { queues: queues.clone() }.load::<(i32,)>(&mut transaction.pipe()),
+            HeldBack { queues: queues.clone() }.load::<(String,)>(&mut transaction.pipe()),
+            DeadVersions {}.get_result::<(i64,)>(&mut transaction.pipe()),
             statement.load::<ClaimedRow>(&mut transaction.pipe()),
             transaction.pipe_commit(),
         );
-        let rows = begun.and(promoted).and(locked).and(rows);
-        let rows = committed_with(transaction, rows, committed).await?;
+        let all = begun.and(promoted).and(locked).and_then(|_| Ok((held_back?, dead?.0, rows?)));
+        let (held_back, dead, rows) = committed_with(transaction, all, committed).await?;
+        let ranks: Vec<(&str, DateTime<Utc>)> = rows.iter().map(|row| (row.2.as_str(), row.9)).collect();
+        let seen = Seen {
+            queues: &queues,
+            from: &from,
+            held_back: held_back.into_iter().map(|(queue,)| queue).collect(),
+            is_full: u32::try_from(ranks.len()).is_ok_and(|found| found >= claim.limit),
+            ranks,
+            now,
+            dead,
+        };
+        self.floors.seen(&seen, asked, Instant::now());
         let mut jobs = rows.into_iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
         jobs.sort_unstable_by_key(|(rank, job)| (*rank, job.hold.id));
         Ok(jobs.into_iter().map(|(_, job)| job).collect())

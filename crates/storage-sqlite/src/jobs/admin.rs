@@ -24,7 +24,7 @@ use crate::{
     write::put,
 };
 
-type Columns = (
+pub(super) type Columns = (
     (BigInt, Text, Text, Text, Integer, Integer, BigInt, BigInt, Integer, Integer, Nullable<Text>, Bool),
     (
         Nullable<Text>,
@@ -37,18 +37,18 @@ type Columns = (
     ),
 );
 
-type Row = (
+pub(super) type Row = (
     (i64, String, String, String, i32, i32, i64, i64, i32, i32, Option<String>, bool),
     (Option<String>, Option<i64>, Option<i64>, Option<i32>, Option<String>, Option<i64>, String),
 );
 
 /// What follows id, queue, kind and payload; the last column follows it.
-const LIVE: &str = "state, priority, created_at, run_at, attempt, max_attempts, \
+pub(super) const LIVE: &str = "state, priority, created_at, run_at, attempt, max_attempts, \
     unique_key, state = 2 AND cancel_requested, worker, started_at, lease_until, progress, note, NULL, ";
 const FINISHED: &str = "state, priority, created_at, run_at, attempt, max_attempts, \
     unique_key, 0, worker, started_at, NULL, progress, note, finished_at, ";
 
-fn record(row: Row) -> Result<(JobRecord, String), StorageError> {
+pub(super) fn record(row: Row) -> Result<(JobRecord, String), StorageError> {
     let (head, (worker, started_at, lease_until, progress, note, finished_at, failures)) = row;
     let (
         id,
@@ -103,18 +103,26 @@ fn listing(filter: &JobFilter) -> (String, usize) {
             conditions = format!("{conditions} AND {column}");
         }
     }
+    // Jobs that run, and dead letters, may be few among those that wait.
+    let by_state = match (filter.state, &filter.queue) {
+        (Some(JobState::Running), _) => Some("INDEXED BY jobs_running WHERE state = 2 AND"),
+        (Some(JobState::Dead), None) => Some("INDEXED BY jobs_buried WHERE state = 3 AND"),
+        (Some(JobState::Dead), Some(_)) => Some("INDEXED BY jobs_dead WHERE state = 3 AND"),
+        _ => None,
+    };
     let side = |table: &str, columns: &str, states: Option<&[i16]>| {
         let states = match states {
-            None => String::new(),
             Some([]) => return None,
-            Some(states) => {
+            Some(states) if by_state.is_none() => {
                 let states: Vec<String> = states.iter().map(ToString::to_string).collect();
-                // `+`: along the ids, however few jobs are in that state.
+                // `+`: along the ids.
                 format!(" AND +state IN ({})", states.join(", "))
             }
+            _ => String::new(),
         };
+        let found = by_state.unwrap_or("WHERE");
         Some(format!(
-            "SELECT * FROM (SELECT id, queue, kind, 'null', {columns}'' FROM {table} WHERE {conditions}{states} ORDER BY id DESC LIMIT ?)"
+            "SELECT * FROM (SELECT id, queue, kind, 'null', {columns}'' FROM {table} {found} {conditions}{states} ORDER BY id DESC LIMIT ?)"
         ))
     };
     let states = filter.state.map(JobState::numbers);

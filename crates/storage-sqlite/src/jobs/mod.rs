@@ -1,6 +1,8 @@
 //! The queue of jobs.
 
 mod admin;
+mod counts;
+mod failing;
 mod insert;
 #[cfg(test)]
 mod plans;
@@ -9,9 +11,9 @@ mod work;
 
 use async_trait::async_trait;
 use cartwright_storage::{
-    Attempt, Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobFilter, JobId,
-    JobName, JobRecord, JobStore, NewJob, QueueFigures, Rate, Retried, StorageError, TakenBack, Tick,
-    WorkerRecord,
+    Attempt, Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobCount, JobFilter,
+    JobId, JobName, JobRecord, JobStore, NewJob, QueueFigures, Rate, Retried, RetriedDead, StorageError,
+    TakenBack, Tick, WorkerRecord,
 };
 use chrono::{DateTime, Utc};
 use diesel::{RunQueryDsl, SqliteConnection};
@@ -81,6 +83,17 @@ impl JobStore for SqliteStore {
         self.write(move |connection| admin::retry(connection, id, now)).await
     }
 
+    async fn retry_dead(
+        &self,
+        queue: Option<&JobName>,
+        after: JobId,
+        limit: u32,
+        now: DateTime<Utc>,
+    ) -> Result<RetriedDead, StorageError> {
+        let queue = queue.cloned();
+        self.write(move |connection| failing::retry_dead(connection, queue.as_ref(), after, limit, now)).await
+    }
+
     async fn purge_dead(&self, queue: Option<&JobName>, limit: u32) -> Result<u64, StorageError> {
         let queue = queue.cloned();
         let purge = move |connection: &mut _| match &queue {
@@ -100,6 +113,15 @@ impl JobStore for SqliteStore {
     async fn job(&self, id: JobId) -> Result<Option<(JobRecord, Vec<Attempt>)>, StorageError> {
         let found = self.readers.run(move |connection| admin::one(connection, id)).await?;
         Ok(found.map(|(record, failures)| (record, Attempt::read(&failures))))
+    }
+
+    async fn failing_jobs(
+        &self,
+        queue: Option<&JobName>,
+        limit: u32,
+    ) -> Result<Vec<(JobRecord, Attempt)>, StorageError> {
+        let queue = queue.cloned();
+        self.readers.run(move |connection| failing::list(connection, queue.as_ref(), limit)).await
     }
 
     async fn queue_figures(&self, now: DateTime<Utc>) -> Result<Vec<QueueFigures>, StorageError> {
@@ -122,6 +144,19 @@ impl JobStore for SqliteStore {
     ) -> Result<(), StorageError> {
         let queue = queue.clone();
         self.write(move |connection| admin::limit(connection, &queue, rate, now)).await
+    }
+
+    async fn add_counts(
+        &self,
+        counts: &[JobCount],
+        forget_before: DateTime<Utc>,
+    ) -> Result<(), StorageError> {
+        let counts = counts.to_vec();
+        self.write(move |connection| counts::add(connection, &counts, forget_before)).await
+    }
+
+    async fn counts_since(&self, slot: DateTime<Utc>) -> Result<Vec<JobCount>, StorageError> {
+        self.readers.run(move |connection| counts::since(connection, slot)).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StorageError> {

@@ -71,11 +71,12 @@ pub(crate) const KEEP_FINISHED: &str = concat!(
 
 pub(crate) const REMOVE: &str = "DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(?))";
 
-/// `?`: when it ended; rows of id, state, when it is due, and the error. Without one it was no attempt.
+/// `?`: when it ended, twice; rows of id, state, when it is due, and the error. Without one it was no attempt.
 pub(crate) const FAIL: &str = "\
     UPDATE jobs SET state = f.value ->> 1, lease_until = NULL, attempt = attempt - (f.value ->> 3 IS NULL), \
         run_at = CASE WHEN f.value ->> 1 = 3 THEN run_at ELSE f.value ->> 2 END, \
         rank = (f.value ->> 2) - priority * 60000000, \
+        failed_at = CASE WHEN f.value ->> 3 IS NULL THEN failed_at ELSE ? END, \
         failures = CASE WHEN f.value ->> 3 IS NULL THEN failures ELSE substr(failures || json_object(\
             'attempt', attempt, 'worker', worker, 'started_at', started_at, 'ended_at', ?, 'error', f.value ->> 3) \
             || char(10), -65536) END \
@@ -90,8 +91,40 @@ pub(crate) const STATE: &str = "\
 pub(super) const ASK: &str = "UPDATE jobs SET cancel_requested = 1 WHERE id = ?";
 
 /// `?`: now, twice; id.
-pub(super) const RETRY: &str =
-    "UPDATE jobs SET state = 1, attempt = 0, run_at = ?, rank = ? - priority * 60000000 WHERE id = ?";
+pub(super) const RETRY: &str = "UPDATE jobs SET state = 1, attempt = 0, run_at = ?, rank = ? - priority * 60000000, failed_at = NULL WHERE id = ?";
+
+/// Dead letters in the order of their ids: each with its key, and whether another unfinished job has that. `?`: after
+/// which id, and how many.
+macro_rules! dead {
+    ($index:literal, $of_queue:literal) => {
+        concat!(
+            "SELECT id, unique_key, unique_key IS NOT NULL AND EXISTS (\
+                 SELECT 1 FROM jobs AS o WHERE o.unique_key = d.unique_key AND o.unique_key IS NOT NULL AND o.state < 3) \
+             FROM jobs AS d INDEXED BY ",
+            $index,
+            " WHERE state = 3 AND id > ?",
+            $of_queue,
+            " ORDER BY id LIMIT ?"
+        )
+    };
+}
+pub(crate) const DEAD: &str = dead!("jobs_buried", "");
+pub(crate) const DEAD_OF_QUEUE: &str = dead!("jobs_dead", " AND queue = ?");
+
+/// `?`: now, twice; ids.
+pub(crate) const RETRY_ALL: &str = "\
+    UPDATE jobs SET state = 1, attempt = 0, run_at = ?, rank = ? - priority * 60000000, failed_at = NULL \
+    WHERE id IN (SELECT value FROM json_each(?))";
+
+/// Rows of slot, queue, what, bucket, and how many.
+pub(super) const ADD_COUNTS: &str = "\
+    INSERT INTO job_counts (slot, queue, what, bucket, n) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true \
+    ON CONFLICT (slot, queue, what, bucket) DO UPDATE SET n = n + excluded.n";
+
+pub(super) const FORGET_COUNTS: &str = "DELETE FROM job_counts WHERE slot < ?";
+
+pub(super) const COUNTS: &str = "SELECT slot, queue, what, bucket, n FROM job_counts WHERE slot >= ?";
 
 pub(crate) const PURGE: &str = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 3 LIMIT ?)";
 

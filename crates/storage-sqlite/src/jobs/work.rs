@@ -258,7 +258,8 @@ fn fail(
     if failed.is_empty() {
         return Ok(());
     }
-    run(connection, sql::FAIL, &[Bind::Int(now.timestamp_micros()), Bind::Text(&json(failed)?)]).map(drop)
+    let now = Bind::Int(now.timestamp_micros());
+    run(connection, sql::FAIL, &[now, now, Bind::Text(&json(failed)?)]).map(drop)
 }
 
 pub(super) fn finish(

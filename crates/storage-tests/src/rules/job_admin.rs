@@ -2,7 +2,8 @@
 
 use cartwright_domain::Clock;
 use cartwright_storage::{
-    Beat, Cancelling, Heartbeat, JobFilter, JobId, JobOutcome, JobState, NewJob, Rate, Retried, TakenBack,
+    AttemptEnd, Beat, Cancelling, Counted, Heartbeat, JobCount, JobFilter, JobId, JobOutcome, JobState,
+    NewJob, Rate, Retried, TakenBack,
 };
 use chrono::TimeDelta;
 
@@ -244,4 +245,120 @@ pub async fn finished_jobs_are_cleaned(kit: Kit) {
     kit.advance(TimeDelta::days(9));
     assert_eq!(kit.store.clean_finished(kit.clock.now(), 9).await.unwrap(), 1);
     assert_eq!((kit.state(ids[3]).await, kit.state(ids[4]).await), (JobState::Dead, JobState::Queued));
+}
+
+/// What fails is found, latest failure first, until it is done or somebody has it tried anew.
+pub async fn failing_jobs_are_found(kit: Kit) {
+    assert!(kit.store.failing_jobs(None, 9).await.unwrap().is_empty());
+    let r = NewJob { queue: name("r"), ..job("4") };
+    let ids = kit.enqueue(&[job("1"), job("2"), job("3"), r, job("5")]).await;
+    let claimed = kit.claim_of("w", &["q", "r"], 5).await;
+    let hostile = "<b>\u{202e}\"\n\0".repeat(2_000);
+    let outcomes = [
+        kit.failed(0, "once"),
+        JobOutcome::Dead { error: hostile },
+        JobOutcome::Done,
+        kit.failed(3600, "later"),
+        JobOutcome::Returned { at: kit.clock.now() },
+    ];
+    let outcome = |id: JobId| outcomes[ids.iter().position(|known| *known == id).unwrap()].clone();
+    for job in &claimed {
+        kit.advance(TimeDelta::seconds(1));
+        assert!(kit.finish(job.hold, outcome(job.hold.id)).await);
+    }
+    let failing = async |queue: Option<&str>, limit| -> Vec<(JobId, String)> {
+        let found = kit.store.failing_jobs(queue.map(name).as_ref(), limit).await.unwrap();
+        assert!(found.is_sorted_by(|a, b| a.1.ended_at >= b.1.ended_at));
+        found.into_iter().map(|(job, attempt)| (job.id, attempt.error)).collect()
+    };
+    let found = failing(None, 9).await;
+    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[3], ids[1], ids[0]]);
+    assert_eq!((found[0].1.as_str(), found[2].1.as_str()), ("later", "once"));
+    assert!(found[1].1.starts_with("<b>\u{202e}\"\n"), "{}", found[1].1);
+    assert_eq!(failing(None, 1).await.len(), 1);
+    assert_eq!(failing(Some("r"), 9).await, [(ids[3], "later".to_owned())]);
+    // The same one again.
+    let again = kit.claim_one().await;
+    assert_eq!(again.hold.id, ids[0]);
+    kit.advance(TimeDelta::seconds(1));
+    assert!(kit.finish(again.hold, kit.failed(3600, "twice")).await);
+    assert_eq!(failing(None, 1).await, [(ids[0], "twice".to_owned())]);
+    assert_eq!(kit.store.retry_job(ids[1], kit.clock.now()).await.unwrap(), Retried::Queued);
+    assert_eq!(failing(None, 9).await.len(), 2, "it is tried anew");
+    // Its worker is heard of no more.
+    let lost = kit.claim(9).await;
+    kit.advance(TimeDelta::minutes(1));
+    assert_eq!(kit.store.take_back(kit.clock.now(), 9).await.unwrap().again, lost.len() as u64);
+    assert_eq!(failing(None, 1).await[0].1, cartwright_storage::LEASE_LOST);
+}
+
+/// All dead letters of a queue are tried again, in portions; of those with one key one.
+pub async fn all_dead_letters_are_retried(kit: Kit) {
+    let mut ids = Vec::new();
+    for n in 0..7 {
+        ids.push(dead(&kit, job(&n.to_string())).await);
+    }
+    for n in 0..2 {
+        ids.push(dead(&kit, unique(&n.to_string(), "two")).await);
+    }
+    ids.push(dead(&kit, unique("taken", "taken")).await);
+    let r = dead(&kit, NewJob { queue: name("r"), ..job("r") }).await;
+    let waits = kit.enqueue(&[unique("waits", "taken")]).await[0];
+    let (mut after, mut retried, mut duplicates, mut portions) = (JobId(0), 0, 0, 0);
+    loop {
+        let done = kit.store.retry_dead(Some(&name("q")), after, 3, kit.clock.now()).await.unwrap();
+        (retried, duplicates) = (retried + done.retried, duplicates + done.duplicates);
+        let Some(last) = done.last else { break };
+        assert!(last > after);
+        (after, portions) = (last, portions + 1);
+    }
+    assert_eq!((retried, duplicates, portions), (8, 2, 4));
+    assert_eq!((kit.state(r).await, kit.state(waits).await), (JobState::Dead, JobState::Queued));
+    for (n, id) in ids.iter().enumerate() {
+        let record = kit.record(*id).await;
+        let state = if n < 8 { JobState::Queued } else { JobState::Dead };
+        assert_eq!((record.state, record.attempt), (state, if n < 8 { 0 } else { 1 }), "{n}");
+    }
+    let done = kit.store.retry_dead(None, JobId(0), 99, kit.clock.now()).await.unwrap();
+    assert_eq!((done.retried, done.duplicates, done.last), (1, 2, Some(r)));
+    assert_eq!(kit.claim_of("w", &["q", "r"], 99).await.len(), 10);
+}
+
+/// What workers count is added up, and forgotten after a while.
+pub async fn counts_are_added_up(kit: Kit) {
+    let slot = cartwright_storage::slot_of(kit.clock.now());
+    let count = |seconds, queue: &str, what, n| JobCount {
+        slot: slot + TimeDelta::seconds(seconds),
+        queue: name(queue),
+        what,
+        n,
+    };
+    let done = Counted::Ended(AttemptEnd::Done);
+    let old = slot - TimeDelta::hours(1);
+    kit.store.add_counts(&[], old).await.unwrap();
+    let all = [
+        count(0, "q", done, 3),
+        count(0, "q", Counted::Took(9), 2),
+        count(0, "r", done, 1),
+        count(10, "q", done, 5),
+    ];
+    // Many at once, in other orders.
+    let reversed: Vec<JobCount> = all.iter().rev().cloned().collect();
+    let add = async |counts: &[JobCount]| kit.store.add_counts(counts, old).await.unwrap();
+    tokio::join!(add(&all), add(&reversed), add(&all[1..]), add(&reversed[1..]));
+    let counted = async |since| {
+        let mut found = kit.store.counts_since(since).await.unwrap();
+        found.sort_by_key(|count| (count.slot, count.queue.clone(), count.what));
+        found
+    };
+    let all = [
+        count(0, "q", done, 9),
+        count(0, "q", Counted::Took(9), 8),
+        count(0, "r", done, 4),
+        count(10, "q", done, 15),
+    ];
+    assert_eq!(counted(slot).await, all);
+    assert_eq!(counted(slot + TimeDelta::seconds(10)).await, all[3..]);
+    kit.store.add_counts(&[], slot + TimeDelta::seconds(10)).await.unwrap();
+    assert_eq!(counted(old).await, all[3..], "forgotten");
 }

@@ -4,6 +4,7 @@
 //! says of a job names the claim by which he has it ([`Hold`]); a worker that was thought dead, and whose job was given to
 //! somebody else, changes nothing any more.
 
+mod counts;
 mod names;
 mod records;
 mod values;
@@ -11,14 +12,15 @@ mod values;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+pub use counts::{AttemptEnd, Counted, JobCount, SLOT_SECONDS, slot_of, span_quantile, span_step};
 pub use names::{JobError, JobId, JobName, Payload, Priority, UniqueKey, kept_text};
 pub use records::{
-    Attempt, JobFilter, JobRecord, JobState, LEASE_LOST, MAX_ATTEMPTS, MAX_COUNTED, MAX_ERROR, MAX_HISTORY,
-    MAX_NOTE, QueueFigures, WorkerRecord,
+    Attempt, JobFilter, JobRecord, JobState, LEASE_LOST, MAX_ATTEMPT, MAX_ATTEMPTS, MAX_COUNTED, MAX_ERROR,
+    MAX_HISTORY, MAX_NOTE, QueueFigures, WorkerRecord,
 };
 pub use values::{
     Beat, Cancelling, Claim, Claimed, Enqueued, Finished, Heartbeat, Hold, JobOutcome, NewJob, Progress,
-    Rate, Retried, TakenBack, Tick,
+    Rate, Retried, RetriedDead, TakenBack, Tick,
 };
 
 use crate::StorageError;
@@ -39,7 +41,8 @@ pub trait JobStore: Send + Sync + std::fmt::Debug + 'static {
 
     /// Gives due jobs to a worker, in the order of their ranks, and no job twice. Queues that are paused are left alone;
     /// of one with a rate no more are given than its bucket has tokens. A job that somebody else is about to get is passed
-    /// over.
+    /// over. A store under strain may for about a second not see jobs that came to wait in front of those that it has given
+    /// out.
     ///
     /// # Errors
     /// [`StorageError`]: then none was given, or they come back when their leases end.
@@ -83,6 +86,20 @@ pub trait JobStore: Send + Sync + std::fmt::Debug + 'static {
     /// [`StorageError`] when that could not be written.
     async fn retry_job(&self, id: JobId, now: DateTime<Utc>) -> Result<Retried, StorageError>;
 
+    /// Has dead letters tried again, of one queue or of all: those with a higher id than `after`, lowest first, at most
+    /// `limit`. One whose key another unfinished job has stays what it is. To have all of them, go on from
+    /// [`RetriedDead::last`].
+    ///
+    /// # Errors
+    /// [`StorageError`]: then none is.
+    async fn retry_dead(
+        &self,
+        queue: Option<&JobName>,
+        after: JobId,
+        limit: u32,
+        now: DateTime<Utc>,
+    ) -> Result<RetriedDead, StorageError>;
+
     /// Removes dead letters, of one queue or of all, at most `limit`. Returns how many.
     ///
     /// # Errors
@@ -100,6 +117,17 @@ pub trait JobStore: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`StorageError`] when it could not be read.
     async fn job(&self, id: JobId) -> Result<Option<(JobRecord, Vec<Attempt>)>, StorageError>;
+
+    /// Jobs of one queue or of all that are not finished and whose last attempt failed, latest failure first: each with
+    /// that attempt. They are dead letters, or wait for their next attempt, or are at it. What they are about is left out.
+    ///
+    /// # Errors
+    /// [`StorageError`] when they could not be read.
+    async fn failing_jobs(
+        &self,
+        queue: Option<&JobName>,
+        limit: u32,
+    ) -> Result<Vec<(JobRecord, Attempt)>, StorageError>;
 
     /// How all queues are doing that have jobs or settings, by name.
     ///
@@ -123,6 +151,20 @@ pub trait JobStore: Send + Sync + std::fmt::Debug + 'static {
         rate: Option<Rate>,
         now: DateTime<Utc>,
     ) -> Result<(), StorageError>;
+
+    /// Adds to what was counted, and forgets what was counted in slots before a time.
+    ///
+    /// # Errors
+    /// [`StorageError`]: then nothing was added, except that an error at the commit itself leaves it open.
+    async fn add_counts(&self, counts: &[JobCount], forget_before: DateTime<Utc>)
+    -> Result<(), StorageError>;
+
+    /// What was counted in this slot and later, by all workers together: one answer for each slot, queue and thing, in no
+    /// order.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it could not be read.
+    async fn counts_since(&self, slot: DateTime<Utc>) -> Result<Vec<JobCount>, StorageError>;
 
     /// The workers that were heard of and have not said goodbye, by name.
     ///

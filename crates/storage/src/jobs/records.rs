@@ -102,6 +102,21 @@ pub struct JobRecord {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+impl JobRecord {
+    /// The last attempt of what a store has kept of this job's; what is known without that, if it has kept none.
+    pub fn last_attempt(&self, kept: &str) -> Attempt {
+        let started_at = self.started_at.unwrap_or(self.run_at);
+        let unknown = || Attempt {
+            attempt: self.attempt,
+            worker: self.worker.clone().unwrap_or_default(),
+            started_at,
+            ended_at: started_at,
+            error: String::new(),
+        };
+        Attempt::read(kept).pop().unwrap_or_else(unknown)
+    }
+}
+
 /// An attempt that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
@@ -128,6 +143,9 @@ pub const MAX_ERROR: usize = 1_000;
 
 /// The most characters of a job's past attempts that are kept, the latest ones.
 pub const MAX_HISTORY: usize = 65_536;
+
+/// The last of a job's past attempts is not longer, as it is kept: each character of its error may be escaped.
+pub const MAX_ATTEMPT: usize = 8_192;
 
 /// The error of an attempt whose worker was heard of no more.
 pub const LEASE_LOST: &str = "the worker was heard of no more";

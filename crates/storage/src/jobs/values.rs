@@ -221,6 +221,17 @@ pub enum Retried {
     Unknown,
 }
 
+/// What became of a wish to have dead letters tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RetriedDead {
+    /// So many wait.
+    pub retried: u64,
+    /// So many are dead letters still: another job with their key is unfinished.
+    pub duplicates: u64,
+    /// The highest id that was looked at. `None`: there are no more.
+    pub last: Option<JobId>,
+}
+
 /// How many jobs of a queue are begun, by all workers together: a token bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {

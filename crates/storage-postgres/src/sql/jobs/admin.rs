@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamptz};
 
 use super::{super::statement, moved_columns};
 
@@ -107,9 +107,33 @@ statement! {
     /// Has a dead letter tried again.
     RetryJob { id: i64 as BigInt, now: DateTime<Utc> as Timestamptz }
     ()
-    "UPDATE jobs SET state = 1, attempt = 0, run_at = $2, rank = $2 - priority * interval '1 minute' \
+    "UPDATE jobs SET state = 1, attempt = 0, run_at = $2, rank = $2 - priority * interval '1 minute', failed_at = NULL \
      WHERE id = $1 AND (state = 3) IS TRUE"
 }
+
+/// Has dead letters tried again: how many were looked at, how many wait now, and the highest id. Of several with one key
+/// the first is; none whose key another unfinished job has.
+macro_rules! retry_dead {
+    ($of_queue:literal) => {
+        concat!(
+            "WITH next AS MATERIALIZED ( \
+                 SELECT ctid AS at, id, unique_key FROM jobs WHERE state = 3 AND id > $1",
+            $of_queue,
+            " ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED), \
+             numbered AS ( \
+                 SELECT at, unique_key, row_number() OVER (PARTITION BY unique_key ORDER BY id) AS n FROM next), \
+             free AS MATERIALIZED ( \
+                 SELECT at FROM numbered k WHERE unique_key IS NULL OR n = 1 AND NOT EXISTS ( \
+                     SELECT 1 FROM jobs o WHERE o.unique_key = k.unique_key AND o.unique_key IS NOT NULL AND o.state < 3)), \
+             again AS ( \
+                 UPDATE jobs SET state = 1, attempt = 0, run_at = $3, rank = $3 - priority * interval '1 minute', \
+                        failed_at = NULL \
+                 WHERE ctid = ANY (ARRAY(SELECT at FROM free)) RETURNING id) \
+             SELECT (SELECT count(*) FROM next), (SELECT count(*) FROM again), (SELECT max(id) FROM next)"
+        )
+    };
+}
+pub(crate) use retry_dead;
 
 statement! {
     /// Removes dead letters.
@@ -161,6 +185,32 @@ statement! {
     ()
     "DELETE FROM finished_jobs WHERE ctid = ANY (ARRAY( \
          SELECT ctid FROM finished_jobs WHERE finished_at < $1 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED))"
+}
+
+statement! {
+    /// Adds to what was counted. Rows come in the order of their key: two who add do not wait for each other in a circle.
+    AddCounts<'a> {
+        slots: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        queues: Vec<&'a str> as Array<Text>,
+        whats: Vec<i16> as Array<SmallInt>,
+        buckets: Vec<i16> as Array<SmallInt>,
+        counts: Vec<i64> as Array<BigInt>,
+        forget_before: DateTime<Utc> as Timestamptz,
+    }
+    ()
+    "WITH old AS (DELETE FROM job_counts WHERE slot < $6) \
+     INSERT INTO job_counts AS c (slot, queue, what, bucket, n) SELECT * FROM unnest($1, $2, $3, $4, $5) \
+     ON CONFLICT (slot, queue, what, bucket) DO UPDATE SET n = c.n + excluded.n"
+}
+
+/// Slot, queue, what, bucket, and how many.
+pub(crate) type CountRow = (DateTime<Utc>, String, i16, i16, i64);
+
+statement! {
+    /// What was counted.
+    CountsSince { slot: DateTime<Utc> as Timestamptz }
+    (Timestamptz, Text, SmallInt, SmallInt, BigInt)
+    "SELECT slot, queue, what, bucket, n FROM job_counts WHERE slot >= $1"
 }
 
 /// A queue, what is counted, how many there are, and two figures beside.

@@ -9,12 +9,13 @@ mod admin;
 mod work;
 
 pub(crate) use admin::{
-    CancelJob, CleanFinished, CountQueues, ForgetWorkers, LimitQueue, ListWorkers, LockJob, PauseQueue,
-    PurgeDead, QueueRow, RecordColumns, RecordRow, RetryJob, StateOfJob, finished_columns, live_columns,
+    AddCounts, CancelJob, CleanFinished, CountQueues, CountRow, CountsSince, ForgetWorkers, LimitQueue,
+    ListWorkers, LockJob, PauseQueue, PurgeDead, QueueRow, RecordColumns, RecordRow, RetryJob, StateOfJob,
+    finished_columns, live_columns, retry_dead,
 };
 pub(crate) use work::{
-    ClaimJobs, ClaimedRow, FailJobs, HeartbeatJobs, InsertJobs, LastTicks, LoadUnfinished, LockLimits,
-    MoveFinished, PromoteJobs, RunTicks, TakeBackJobs, ToCancel,
+    ClaimJobs, ClaimedRow, DeadVersions, FailJobs, HeartbeatJobs, HeldBack, InsertJobs, LastTicks,
+    LoadUnfinished, LockLimits, MoveFinished, PromoteJobs, RunTicks, TakeBackJobs, ToCancel,
 };
 
 /// What `finished_jobs` takes over from `jobs`.

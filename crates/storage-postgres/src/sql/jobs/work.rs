@@ -53,40 +53,56 @@ statement! {
     "SELECT 1 FROM job_queues WHERE queue = ANY ($1) AND per_second IS NOT NULL ORDER BY queue FOR UPDATE"
 }
 
+statement! {
+    /// The queues of which not everything may be taken.
+    HeldBack<'a> { queues: Vec<&'a str> as Array<Text> }
+    (Text)
+    "SELECT queue FROM job_queues WHERE queue = ANY ($1) AND (paused OR per_second IS NOT NULL)"
+}
+
+statement! {
+    /// Versions of jobs that nobody needs and that were not removed yet, as far as the server knows.
+    DeadVersions {}
+    (BigInt)
+    "SELECT pg_stat_get_dead_tuples('jobs'::regclass)"
+}
+
 /// Id, fence, queue, kind, payload, priority, attempt, attempts, when it became due, and its rank.
 pub(crate) type ClaimedRow = (i64, i32, String, String, String, i16, i16, i16, DateTime<Utc>, DateTime<Utc>);
 
 statement! {
     /// Gives jobs to a worker. First it is found out how many of each queue are among the next ones, then so many of each
-    /// are locked: all who claim at the same time get others.
+    /// are locked: all who claim at the same time get others. Both look from the same rank on.
     ClaimJobs<'a> {
         queues: Vec<&'a str> as Array<Text>,
         now: DateTime<Utc> as Timestamptz,
         limit: i64 as BigInt,
         worker: &'a str as Text,
         lease_until: DateTime<Utc> as Timestamptz,
+        from: Vec<Option<DateTime<Utc>>> as Array<Nullable<Timestamptz>>,
     }
     (BigInt, Integer, Text, Text, Text, SmallInt, SmallInt, SmallInt, Timestamptz, Timestamptz)
     "WITH open AS MATERIALIZED ( \
-         SELECT u.queue, q.per_second IS NOT NULL AS limited, \
+         SELECT u.queue, coalesce(u.first, '-infinity') AS first, q.per_second IS NOT NULL AS limited, \
                 least(q.burst, q.tokens + q.per_second \
                     * greatest(0, extract(epoch FROM $2 - q.refilled_at))::double precision) AS tokens \
-         FROM unnest($1) AS u (queue) LEFT JOIN LATERAL ( \
+         FROM unnest($1, $6) AS u (queue, first) LEFT JOIN LATERAL ( \
              SELECT * FROM job_queues WHERE queue = u.queue COLLATE \"C\" LIMIT 1) q ON true \
          WHERE q.paused IS NOT TRUE), \
      share AS MATERIALIZED ( \
-         SELECT queue, count(*) AS n FROM ( \
-             SELECT o.queue FROM open o CROSS JOIN LATERAL ( \
-                 SELECT rank, id FROM jobs WHERE state = 1 AND queue = o.queue COLLATE \"C\" ORDER BY rank, id \
+         SELECT queue, first, count(*) AS n FROM ( \
+             SELECT o.queue, o.first FROM open o CROSS JOIN LATERAL ( \
+                 SELECT rank, id FROM jobs WHERE state = 1 AND queue = o.queue COLLATE \"C\" AND rank >= o.first \
+                 ORDER BY rank, id \
                  LIMIT CASE WHEN o.limited THEN least($3, floor(o.tokens + 1e-9)::bigint) ELSE $3 END) j \
-             ORDER BY j.rank, j.id LIMIT $3) AS next GROUP BY queue), \
+             ORDER BY j.rank, j.id LIMIT $3) AS next GROUP BY queue, first), \
      taken AS ( \
          UPDATE jobs SET state = 2, fence = fence + 1, attempt = attempt + 1, worker = $4, started_at = $2, \
                 lease_until = $5, cancel_requested = false, progress = NULL, note = NULL \
          WHERE ctid = ANY (ARRAY( \
              SELECT j.at FROM share s CROSS JOIN LATERAL ( \
-                 SELECT ctid AS at FROM jobs WHERE state = 1 AND queue = s.queue COLLATE \"C\" ORDER BY rank, id \
-                 LIMIT s.n FOR UPDATE SKIP LOCKED) j)) \
+                 SELECT ctid AS at FROM jobs WHERE state = 1 AND queue = s.queue COLLATE \"C\" AND rank >= s.first \
+                 ORDER BY rank, id LIMIT s.n FOR UPDATE SKIP LOCKED) j)) \
          RETURNING id, fence, queue, kind, payload, priority, attempt, max_attempts, run_at, rank), \
      spent AS ( \
          UPDATE job_queues q SET refilled_at = greatest($2, q.refilled_at), tokens = o.tokens \
@@ -166,6 +182,7 @@ statement! {
          attempt = j.attempt - (u.error IS NULL)::integer::smallint, \
          run_at = CASE WHEN u.state = 3 THEN j.run_at ELSE u.run_at END, \
          rank = u.run_at - j.priority * interval '1 minute', \
+         failed_at = CASE WHEN u.error IS NULL THEN j.failed_at ELSE $6 END, \
          failures = CASE WHEN u.error IS NULL THEN j.failures ELSE ", failures_with!("$6", "u.error"), " END \
      FROM unnest($1, $2, $3, $4, $5) AS u (id, fence, state, run_at, error) \
      WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND (j.state = 2) IS TRUE AND NOT j.cancel_requested \
@@ -191,7 +208,7 @@ statement! {
      again AS ( \
          UPDATE jobs j SET state = CASE WHEN j.attempt < j.max_attempts THEN 1 ELSE 3 END, lease_until = NULL, \
                 run_at = CASE WHEN j.attempt < j.max_attempts THEN $1 ELSE j.run_at END, \
-                rank = $1 - j.priority * interval '1 minute', failures = ", failures_with!("$1", "$3"), " \
+                rank = $1 - j.priority * interval '1 minute', failed_at = $1, failures = ", failures_with!("$1", "$3"), " \
          WHERE ctid = ANY (ARRAY(SELECT at FROM lost WHERE NOT unwanted)) RETURNING j.state) \
      SELECT (SELECT count(*) FROM again WHERE state = 1), (SELECT count(*) FROM again WHERE state = 3), \
             (SELECT count(*) FROM gone)")
