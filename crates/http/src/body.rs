@@ -9,6 +9,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 use cartwright_domain::{Currency, Money, OwnerId, ProductData, ProductId, Quantity, QuantityError};
+use cartwright_storage::Rate;
 use serde_json::{error::Category, value::RawValue};
 
 use crate::{
@@ -43,6 +44,9 @@ fn called_json(request: &HttpRequest) -> bool {
     let essence = essence.to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
+
+/// The highest rate of a queue, in a second.
+const MOST_JOBS: f64 = 1e6;
 
 /// The members of an object, taken one by one; what is wrong is collected.
 pub(crate) struct Fields<'a> {
@@ -177,6 +181,39 @@ impl<'a> Fields<'a> {
             self.wrong("cart_version", "not_a_version", "a version is a whole number, as in the cart's ETag");
         }
         version
+    }
+
+    /// How many jobs of a queue are begun.
+    pub(crate) fn rate(&mut self) -> Option<Rate> {
+        let per_second = self.required("per_second").map(|raw| serde_json::from_str::<f64>(raw.get()));
+        let per_second = match per_second? {
+            Ok(per_second) if per_second > 0.0 && per_second <= MOST_JOBS => Some(per_second),
+            Ok(_) => {
+                self.wrong(
+                    "per_second",
+                    "out_of_range",
+                    "a rate is more than 0, and at most 1000000 in a second",
+                );
+                None
+            }
+            Err(_other_type) => {
+                self.wrong("per_second", "not_a_number", "per_second must be a number");
+                None
+            }
+        };
+        let burst = match self.optional("burst").map(|raw| integer(raw.get(), "/burst")) {
+            None => per_second.map(|per_second| per_second.max(1.0).ceil() as u32),
+            Some(Ok(burst @ 1..=1_000_000)) => u32::try_from(burst).ok(),
+            Some(Ok(_)) => {
+                self.wrong("burst", "out_of_range", "a burst is a whole number from 1 to 1000000");
+                None
+            }
+            Some(Err(_no_integer)) => {
+                self.wrong("burst", "not_an_integer", "a burst is a whole number");
+                None
+            }
+        };
+        Some(Rate { per_second: per_second?, burst: burst? })
     }
 
     /// Why, in at most 200 characters.

@@ -1,20 +1,15 @@
 //! Many jobs.
 
 use actix_web::{HttpRequest, web::Data};
-use cartwright_storage::{JobFilter, JobId, JobName, JobState};
+use cartwright_storage::{JobFilter, JobId, JobState};
 
-use super::{answer, failed, wire};
+use super::{answer, failed, name, only_dead, wire};
 use crate::{AppState, answer::Answer, query::Query};
 
 /// How many on a page, when nobody says.
 const SOME: u32 = 20;
-/// How many are removed in one transaction.
+/// How many are removed, or tried again, in one transaction.
 const AT_ONCE: u32 = 1_000;
-
-fn name(query: &mut Query, parameter: &str) -> Option<JobName> {
-    let read = JobName::new(query.get(parameter)?);
-    query.keep(parameter, read, |_| "invalid_name")
-}
 
 /// Jobs, latest first
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(wire::ListParams),
@@ -40,16 +35,11 @@ pub(crate) async fn list(request: HttpRequest, state: Data<AppState>) -> Answer 
 }
 
 /// Remove dead letters
-#[utoipa::path(delete, path = "/api/v1/jobs", tag = "jobs", operation_id = "purge_jobs", params(wire::PurgeParams),
+#[utoipa::path(delete, path = "/api/v1/jobs", tag = "jobs", operation_id = "purge_jobs", params(wire::DeadParams),
     responses((status = 200, description = "They are gone", body = wire::Purged)))]
 pub(crate) async fn purge(request: HttpRequest, state: Data<AppState>) -> Answer {
     let mut query = Query::of(&request)?;
-    match query.get("state") {
-        None => query.wrong("state", "missing", "say state=dead: nothing else can be removed"),
-        Some(_) => {
-            query.choice("state", &[("dead", ())]);
-        }
-    }
+    only_dead(&mut query);
     let queue = name(&mut query, "queue");
     query.finish()?;
     let mut removed = 0;
@@ -57,7 +47,36 @@ pub(crate) async fn purge(request: HttpRequest, state: Data<AppState>) -> Answer
         let gone = state.jobs.store().purge_dead(queue.as_ref(), AT_ONCE).await.map_err(failed)?;
         removed += gone;
         if gone < u64::from(AT_ONCE) {
+            state.jobs.changed().await;
             return Ok(answer(&wire::Purged { removed }));
+        }
+    }
+}
+
+/// Try dead letters again
+///
+/// All that there are, each with as many attempts before it as at first. One whose key another unfinished job has stays a
+/// dead letter.
+#[utoipa::path(post, path = "/api/v1/jobs/retry", tag = "jobs", operation_id = "retry_jobs", params(wire::DeadParams),
+    responses((status = 200, description = "They wait", body = wire::RetriedJobs)))]
+pub(crate) async fn retry(request: HttpRequest, state: Data<AppState>) -> Answer {
+    let mut query = Query::of(&request)?;
+    only_dead(&mut query);
+    let queue = name(&mut query, "queue");
+    query.finish()?;
+    let (mut retried, mut duplicates, mut after) = (0, 0, JobId(0));
+    loop {
+        let now = state.jobs.clock().now();
+        let portion =
+            state.jobs.store().retry_dead(queue.as_ref(), after, AT_ONCE, now).await.map_err(failed)?;
+        (retried, duplicates) = (retried + portion.retried, duplicates + portion.duplicates);
+        state.jobs.wake();
+        match portion.last {
+            Some(last) => after = last,
+            None => {
+                state.jobs.changed().await;
+                return Ok(answer(&wire::RetriedJobs { retried, duplicates }));
+            }
         }
     }
 }

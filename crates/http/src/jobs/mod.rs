@@ -1,7 +1,10 @@
-//! What an operator's scripts do with background jobs.
+//! What operators do with background jobs, by scripts and on a page.
 
+pub(crate) mod figures;
 pub(crate) mod list;
 pub(crate) mod one;
+pub(crate) mod overview;
+pub(crate) mod page;
 pub(crate) mod queues;
 pub(crate) mod wire;
 
@@ -9,7 +12,10 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use cartwright_storage::{JobId, JobName, StorageError};
 use serde::Serialize;
 
-use crate::problem::{JobProblem, Problem};
+use crate::{
+    problem::{JobProblem, Problem},
+    query::Query,
+};
 
 /// What is shown changes all the time.
 fn answer(body: &impl Serialize) -> HttpResponse {
@@ -26,6 +32,22 @@ fn id(request: &HttpRequest) -> Result<JobId, Problem> {
     text.parse().map_err(|_number| {
         Problem::invalid("/path/job_id", "not_an_integer", "the id of a job is a whole number")
     })
+}
+
+/// A queue or a kind in the query.
+fn name(query: &mut Query, parameter: &str) -> Option<JobName> {
+    let read = JobName::new(query.get(parameter)?);
+    query.keep(parameter, read, |_| "invalid_name")
+}
+
+/// Only what is dead can be dealt with by the dozen; and whoever does so says that he means it.
+fn only_dead(query: &mut Query) {
+    match query.get("state") {
+        None => query.wrong("state", "missing", "say state=dead: this is for dead letters only"),
+        Some(_) => {
+            query.choice("state", &[("dead", ())]);
+        }
+    }
 }
 
 /// The queue in the path.

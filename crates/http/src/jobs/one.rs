@@ -33,6 +33,7 @@ pub(crate) async fn retry(request: HttpRequest, state: Data<AppState>) -> Answer
     match state.jobs.store().retry_job(id, now).await.map_err(failed)? {
         Retried::Queued => {
             state.jobs.wake();
+            state.jobs.changed().await;
             Ok(answer(&wire::JobOutcome { id: id.to_string(), outcome: "queued" }))
         }
         Retried::NotDead => Err(JobProblem::NotDead.into()),
@@ -54,5 +55,6 @@ pub(crate) async fn cancel(request: HttpRequest, state: Data<AppState>) -> Answe
         Cancelling::Ended => return Err(JobProblem::Ended.into()),
         Cancelling::Unknown => return Err(JobProblem::Unknown.into()),
     };
+    state.jobs.changed().await;
     Ok(answer(&wire::JobOutcome { id: id.to_string(), outcome }))
 }

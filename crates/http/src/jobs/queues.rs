@@ -1,9 +1,17 @@
 //! Queues, and who works on them.
 
-use actix_web::{HttpRequest, web::Data};
+use actix_web::{
+    HttpRequest,
+    web::{Data, Payload},
+};
+use cartwright_storage::Rate;
 
 use super::{answer, failed, queue, wire};
-use crate::{AppState, answer::Answer};
+use crate::{
+    AppState,
+    answer::Answer,
+    body::{self, Fields},
+};
 
 /// How the queues are doing
 #[utoipa::path(get, path = "/api/v1/jobs/queues", tag = "jobs", operation_id = "job_queues",
@@ -34,7 +42,42 @@ pub(crate) async fn resume(request: HttpRequest, state: Data<AppState>) -> Answe
 async fn set(request: &HttpRequest, state: &AppState, paused: bool) -> Answer {
     let queue = queue(request)?;
     state.jobs.store().pause_queue(&queue, paused).await.map_err(failed)?;
+    state.jobs.changed().await;
     Ok(answer(&wire::Paused { queue: queue.to_string(), paused }))
+}
+
+/// Limit a queue
+///
+/// So many of its jobs are begun in a second, by all workers together; after a pause as many as `burst` at once, which is
+/// a second's worth unless it is given.
+#[utoipa::path(put, path = "/api/v1/jobs/queues/{queue}/rate", tag = "jobs", operation_id = "limit_queue",
+    request_body = wire::NewRate,
+    responses((status = 200, description = "It is limited", body = wire::Limited)))]
+pub(crate) async fn limit(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
+    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let mut fields = Fields::of_body(&bytes)?;
+    let rate = fields.rate();
+    fields.finish(false)?;
+    set_rate(&request, &state, rate).await
+}
+
+/// Limit a queue no longer
+#[utoipa::path(delete, path = "/api/v1/jobs/queues/{queue}/rate", tag = "jobs", operation_id = "unlimit_queue",
+    responses((status = 200, description = "It is not limited", body = wire::Limited)))]
+pub(crate) async fn unlimit(request: HttpRequest, state: Data<AppState>) -> Answer {
+    set_rate(&request, &state, None).await
+}
+
+async fn set_rate(request: &HttpRequest, state: &AppState, rate: Option<Rate>) -> Answer {
+    let (queue, now) = (queue(request)?, state.jobs.clock().now());
+    state.jobs.store().limit_queue(&queue, rate, now).await.map_err(failed)?;
+    state.jobs.changed().await;
+    state.jobs.wake();
+    Ok(answer(&wire::Limited {
+        queue: queue.to_string(),
+        rate_per_second: rate.map(|rate| rate.per_second),
+        burst: rate.map(|rate| rate.burst),
+    }))
 }
 
 /// Who works on jobs

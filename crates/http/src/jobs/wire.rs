@@ -139,6 +139,17 @@ pub(crate) struct Purged {
     pub(crate) removed: u64,
 }
 
+/// What is tried again.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RetriedJobs {
+    /// So many wait.
+    #[schema(example = 12)]
+    pub(crate) retried: u64,
+    /// So many are dead letters still: another job with their key is not finished.
+    #[schema(example = 0)]
+    pub(crate) duplicates: u64,
+}
+
 /// All queues.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Queues {
@@ -211,6 +222,30 @@ pub(crate) struct Paused {
     pub(crate) paused: bool,
 }
 
+/// How many jobs of a queue are begun.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Fields` reads")]
+pub(crate) struct NewRate {
+    /// On average, by all workers together. More than 0; pause the queue when nothing of it is to be begun.
+    #[schema(exclusive_minimum = 0.0, maximum = 1_000_000.0, example = 50.0)]
+    per_second: f64,
+    /// At once, after a pause. Absent or `null`: as many as in a second, and at least one.
+    #[schema(minimum = 1, maximum = 1_000_000, example = 100)]
+    burst: Option<u32>,
+}
+
+/// How many jobs of a queue are begun now.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Limited {
+    #[schema(example = "maintenance")]
+    pub(crate) queue: String,
+    /// `null`: as many as there are.
+    #[schema(example = 50.0)]
+    pub(crate) rate_per_second: Option<f64>,
+    #[schema(example = 100)]
+    pub(crate) burst: Option<u32>,
+}
+
 /// All workers.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Workers {
@@ -276,11 +311,23 @@ pub(crate) struct ListParams {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes the query that `Query` reads")]
-pub(crate) struct PurgeParams {
-    /// `dead`: nothing else can be removed
+pub(crate) struct DeadParams {
+    /// `dead`: it is for dead letters only
     #[param(pattern = "^dead$", example = "dead")]
     state: String,
     /// Only of this queue
     #[param(max_length = 100, example = "maintenance")]
     queue: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the query that `Query` reads")]
+pub(crate) struct FailuresParams {
+    /// Only of this queue
+    #[param(max_length = 100, example = "maintenance")]
+    queue: Option<String>,
+    /// How many
+    #[param(minimum = 1, maximum = 100, example = 20)]
+    limit: Option<u32>,
 }

@@ -18,6 +18,9 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
         of_catalog(&mut also, path, method);
     } else if path.starts_with("/api/v1/jobs") {
         of_jobs(&mut also, path);
+    } else if path == "/jobs" {
+        also.parameters.push("Operator");
+        also.statuses.extend(["403", "422"]);
     }
     if path.contains("{product_id}") {
         also.parameters.push("ProductId");
@@ -89,10 +92,8 @@ fn of_cart(also: &mut Also, path: &str, method: &str) {
 }
 
 fn of_jobs(also: &mut Also, path: &str) {
-    also.statuses.extend(["500", "503"]);
-    if !matches!(path, "/api/v1/jobs/queues" | "/api/v1/jobs/workers") {
-        also.statuses.push("422");
-    }
+    also.parameters.push("Operator");
+    also.statuses.extend(["403", "422", "500", "503"]);
     if path.contains("{queue}") {
         also.parameters.push("Queue");
     }

@@ -18,6 +18,8 @@ pub(super) fn parameters() -> Value {
         "UserId": parameter("user_id", "path", true, &id, json!("user-1"), "Which user or guest"),
         "UserHeader": parameter("X-User-ID", "header", true, &id, json!("user-1"), "Whose cart"),
         "Caller": parameter("X-User-ID", "header", false, &id, json!("user-1"), "Who asks: sees what is his own"),
+        "Operator": parameter("X-User-ID", "header", false, &id, json!("user-1"),
+            "Operators leave it out: whoever says that he is a shopper is refused"),
         "OrderId": parameter("order_id", "path", true, &json!({"type": "string", "format": "uuid"}),
             json!("01890a5d-ac96-774b-bcce-b302099a8057"), "Which order"),
         "ProductId": parameter("product_id", "path", true, &id, json!("1"), "Which product"),
@@ -70,6 +72,7 @@ pub(super) fn responses() -> Value {
     json!({
         "S304": {"description": "The caller has this", "headers": refer(&["X-Request-ID", "ETag"])},
         "S400": problem("Malformed: JSON, a header, or no X-User-ID", &["X-Request-ID"]),
+        "S403": problem("Not for shoppers, or sent by a page of another site", &["X-Request-ID"]),
         "S404": problem("There is no such line, product, order or document", &["X-Request-ID"]),
         "S409": problem("In conflict: not enough in stock, not for sale, another price or currency, an id that is taken, too late, or the key's request is under way",
             &["X-Request-ID", "Retry-After"]),

@@ -95,6 +95,10 @@ pub(crate) enum Problem {
     BodyLost(#[source] actix_web::Error),
     #[error("a header is missing or malformed")]
     Header { name: &'static str, code: &'static str, detail: &'static str },
+    #[error("shoppers are not answered here")]
+    OperatorsOnly,
+    #[error("a page of another site sent this")]
+    CrossSite,
     #[error("no such address")]
     NoRoute,
     #[error("no such method")]
@@ -308,6 +312,18 @@ impl Problem {
                 "The body could not be read to its end.",
             ),
             Self::Header { code, detail, .. } => entry(StatusCode::BAD_REQUEST, code, "Bad header", *detail),
+            Self::OperatorsOnly => entry(
+                StatusCode::FORBIDDEN,
+                "operators_only",
+                "For operators",
+                "This is for those who run the shop: send no X-User-ID.",
+            ),
+            Self::CrossSite => entry(
+                StatusCode::FORBIDDEN,
+                "cross_site",
+                "Sent by another site",
+                "A page of another site sent this. Add its origin to server.cors_origins if it may.",
+            ),
             Self::NoRoute => entry(
                 StatusCode::NOT_FOUND,
                 "not_found",

@@ -143,15 +143,18 @@ fn of_catalog() -> Vec<Mounted> {
     ]
 }
 
+/// All of them for operators.
 fn of_jobs() -> Vec<Mounted> {
-    vec![
+    let all = vec![
         at("/api/v1/jobs", "GET, HEAD, DELETE", |resource| {
             resource
                 .route(get().to(jobs::list::list))
                 .route(delete().to(jobs::list::purge))
                 .route(head().to(jobs::list::list))
-        })
-        .compressed(),
+        }),
+        at("/api/v1/jobs/overview", GET, read!(jobs::overview::overview)),
+        at("/api/v1/jobs/failures", GET, read!(jobs::overview::failures)),
+        at("/api/v1/jobs/retry", POST, |resource| resource.route(post().to(jobs::list::retry))),
         at("/api/v1/jobs/queues", GET, read!(jobs::queues::all)),
         at("/api/v1/jobs/workers", GET, read!(jobs::queues::workers)),
         at("/api/v1/jobs/queues/{queue}/pause", POST, |resource| {
@@ -160,10 +163,16 @@ fn of_jobs() -> Vec<Mounted> {
         at("/api/v1/jobs/queues/{queue}/resume", POST, |resource| {
             resource.route(post().to(jobs::queues::resume))
         }),
+        at("/api/v1/jobs/queues/{queue}/rate", "PUT, DELETE", |resource| {
+            resource.route(put().to(jobs::queues::limit)).route(delete().to(jobs::queues::unlimit))
+        }),
         at("/api/v1/jobs/{job_id}", GET, read!(jobs::one::get)),
         at("/api/v1/jobs/{job_id}/retry", POST, |resource| resource.route(post().to(jobs::one::retry))),
         at("/api/v1/jobs/{job_id}/cancel", POST, |resource| resource.route(post().to(jobs::one::cancel))),
-    ]
+        at("/jobs", GET, read!(jobs::page::page)),
+        at("/jobs/{file}", GET, read!(jobs::page::file)),
+    ];
+    all.into_iter().map(Mounted::for_operators).collect()
 }
 
 fn of_operations() -> Vec<Mounted> {

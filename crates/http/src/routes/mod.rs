@@ -2,6 +2,7 @@
 
 mod all;
 mod hot;
+mod operators;
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use actix_cors::Cors;
 use actix_web::{
     Resource,
     http::header,
-    middleware::{Compress, Condition, DefaultHeaders},
+    middleware::{Compress, Condition, DefaultHeaders, from_fn},
     web::{self, ServiceConfig, resource},
 };
 
@@ -19,6 +20,7 @@ use crate::{
     problem::Problem,
 };
 use all::all;
+use operators::operators_only;
 
 /// An address and what it answers.
 struct Mounted {
@@ -28,10 +30,12 @@ struct Mounted {
     resource: Resource,
     /// Whether its bodies are large: compressing small ones costs more than it saves.
     compress: bool,
+    /// Whether only operators are answered.
+    operators: bool,
 }
 
 fn at(path: &'static str, allow: &'static str, with: impl FnOnce(Resource) -> Resource) -> Mounted {
-    Mounted { path, allow, resource: with(resource(path)), compress: false }
+    Mounted { path, allow, resource: with(resource(path)), compress: false, operators: false }
 }
 
 impl Mounted {
@@ -39,12 +43,23 @@ impl Mounted {
         Self { compress: true, ..self }
     }
 
+    fn for_operators(self) -> Self {
+        Self { operators: true, ..self }
+    }
+
     fn mount(self, config: &mut ServiceConfig, origins: &Arc<[String]>) {
-        let Self { path, allow, resource, compress } = self;
+        let Self { path, allow, resource, compress, operators } = self;
         let resource = resource.default_service(web::to(move || async move {
             Err::<actix_web::HttpResponse, _>(Problem::NoMethod { allow })
         }));
         let observe = Observe::new(path);
+        if operators {
+            let vary = DefaultHeaders::new().add((header::VARY, "Accept-Encoding"));
+            let cors = Condition::new(!origins.is_empty(), cors(origins));
+            let resource = resource.wrap(from_fn(operators_only)).wrap(Compress::default()).wrap(vary);
+            config.service(resource.wrap(cors).wrap(observe));
+            return;
+        }
         match (compress, origins.is_empty()) {
             // What is not needed costs nothing per request.
             (false, true) => config.service(resource.wrap(observe)),

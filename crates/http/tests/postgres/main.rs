@@ -31,3 +31,5 @@ mod jobs;
 mod kit;
 #[path = "../it/routes.rs"]
 mod routes;
+#[path = "../it/stage.rs"]
+mod stage;
