@@ -10,6 +10,7 @@
 #[path = "../../src/load/client.rs"]
 mod client;
 mod commands;
+mod kills;
 mod kit;
 mod nodes;
 mod products;
