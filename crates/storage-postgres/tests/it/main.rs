@@ -3,6 +3,7 @@
 
 mod conformance;
 mod cost;
+mod cuts;
 mod faults;
 mod jobs;
 mod kit;
