@@ -8,8 +8,10 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use cartwright_domain::{Currency, Money, OwnerId, ProductData, ProductId, Quantity, QuantityError};
-use cartwright_storage::Rate;
+use cartwright_domain::{
+    Currency, Money, OrderStatus, OwnerId, ProductData, ProductId, Quantity, QuantityError,
+};
+use cartwright_storage::{Progress, Rate};
 use serde_json::{error::Category, value::RawValue};
 
 use crate::{
@@ -218,14 +220,43 @@ impl<'a> Fields<'a> {
 
     /// Why, in at most 200 characters.
     pub(crate) fn reason(&mut self) -> Option<String> {
-        let raw = self.optional("reason")?;
-        let reason = self.text("reason", raw)?;
-        let bad =
-            reason.chars().count() > 200 || reason.chars().any(|c| c.is_control() || is_bidi_control(c));
+        self.sentence("reason", "a reason has at most 200 printable characters")
+    }
+
+    fn sentence(&mut self, name: &'static str, rule: &str) -> Option<String> {
+        let raw = self.optional(name)?;
+        let text = self.text(name, raw)?;
+        let bad = text.chars().count() > 200 || text.chars().any(|c| c.is_control() || is_bidi_control(c));
         if bad {
-            self.wrong("reason", "invalid_text", "a reason has at most 200 printable characters");
+            self.wrong(name, "invalid_text", rule);
         }
-        Some(reason).filter(|_| !bad)
+        Some(text).filter(|_| !bad)
+    }
+
+    /// Where an order is to go.
+    pub(crate) fn order_status(&mut self) -> Option<OrderStatus> {
+        let raw = self.required("status")?;
+        let read = self.text("status", raw)?.parse::<OrderStatus>();
+        if let Err(error) = &read {
+            self.wrong("status", "unknown_status", error);
+        }
+        read.ok()
+    }
+
+    /// How far an order is.
+    pub(crate) fn progress(&mut self) -> Option<Progress> {
+        let note = self.sentence("note", "a note has at most 200 printable characters");
+        let Some(raw) = self.optional("percent") else {
+            if note.is_some() {
+                self.wrong("percent", "missing", "a note says what so many per cent are; add percent");
+            }
+            return None;
+        };
+        let percent = serde_json::from_str::<u8>(raw.get()).ok().filter(|percent| *percent <= 100);
+        if percent.is_none() {
+            self.wrong("percent", "out_of_range", "percent is a whole number from 0 to 100");
+        }
+        Some(Progress { percent: percent?, note: note.unwrap_or_default() })
     }
 
     /// What the client says that the product is.

@@ -308,6 +308,27 @@ impl OrderService {
         self.steps(vec![step]).await?.pop().ok_or(OrdersError::Lost)
     }
 
+    /// Takes an order to another status, or leaves it there, and notes how far it is: how it is then.
+    ///
+    /// # Errors
+    /// [`OrdersError::Missing`], [`OrdersError::Forbidden`], and those of [`step`](Self::step).
+    pub async fn take_step(
+        &self,
+        step: OrderStep,
+        progress: Option<Progress>,
+    ) -> Result<OrderState, OrdersError> {
+        let id = step.id;
+        match self.step(step).await? {
+            Stepped::Done { .. } | Stepped::Already(_) => {}
+            Stepped::Forbidden(order) => return Err(OrdersError::Forbidden(Box::new(order))),
+            Stepped::Missing => return Err(OrdersError::Missing),
+        }
+        if let Some(progress) = progress {
+            self.note(id, &progress).await?;
+        }
+        self.progress(id, None).await
+    }
+
     /// Takes orders to other statuses, in one transaction; one answer for each, in order.
     ///
     /// # Errors

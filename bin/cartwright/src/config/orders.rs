@@ -20,7 +20,7 @@ pub(crate) struct Orders {
     /// refused.
     pub(crate) waiting: usize,
     /// Who takes orders on. `automatic`: jobs, which complete them; `manual`: an operator or a service of yours, by
-    /// `PUT /api/v1/orders/{id}/status`.
+    /// `POST /api/v1/orders/{id}/steps`.
     pub(crate) processing: Processing,
     /// Seconds after which an order is processed. Until it is completed it can be cancelled. Too high: buyers wait. Too low: who
     /// clicked too fast cannot change his mind.

@@ -32,7 +32,7 @@ use parts::{headers, parameters, refer, responses};
         job_list::list, job_list::purge, job_list::retry, one::get, one::retry, one::cancel,
         queues::all, queues::pause, queues::resume, queues::limit, queues::unlimit, queues::workers,
         jobs_page::page,
-        buy::create, buy::checkout, buy::cancel, look::get, look::status, look::list, look::of_user,
+        buy::create, buy::checkout, buy::cancel, buy::step, look::get, look::status, look::list, look::of_user,
         health::health, health::livez, health::readyz, health::redis_info, health::metrics,
         docs::document, docs::redoc, docs::swagger_redirect,
     ),

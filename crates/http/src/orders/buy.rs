@@ -7,8 +7,9 @@ use actix_web::{
     http::{StatusCode, header::LOCATION},
     web::{Data, Payload},
 };
-use cartwright_domain::{Order, OwnerId, Purchase};
+use cartwright_domain::{Order, OrderStatus, OwnerId, Purchase};
 use cartwright_orders::OrdersError;
+use cartwright_storage::OrderStep;
 
 use super::{look::order_id, wire};
 use crate::{
@@ -98,6 +99,24 @@ pub(crate) async fn checkout(request: HttpRequest, state: Data<AppState>, payloa
     let purchase = Purchase::Cart { version };
     let (order, again) = state.orders.buy(owner, purchase, expected_total, claim).await?;
     made(&order, again)
+}
+
+/// Take an order further
+///
+/// For operators, and services that fulfil orders: to another status, or, with the same one, only to say how far it is.
+#[utoipa::path(post, path = "/api/v1/orders/{order_id}/steps", tag = "orders", operation_id = "step_order",
+    request_body(content = wire::NextStep),
+    responses((status = 200, description = "How far it is now", body = wire::Progress)))]
+pub(crate) async fn step(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
+    let id = order_id(&request)?;
+    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let mut fields = Fields::of_body(&bytes)?;
+    let (to, reason, progress) = (fields.order_status(), fields.reason(), fields.progress());
+    fields.finish(false)?;
+    let to = to.unwrap_or(OrderStatus::Pending); // without a status we are not here
+    let step = OrderStep { id, owner: None, to, reason };
+    let after = state.orders.take_step(step, progress).await?;
+    Ok(plain(StatusCode::OK, wire::progress(&after)?))
 }
 
 /// Cancel an order

@@ -188,6 +188,25 @@ pub(crate) struct Checkout {
     currency: Option<String>,
 }
 
+/// Where an order goes next.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
+#[schema(example = json!({"status": "processing", "percent": 40, "note": "packed"}))]
+pub(crate) struct NextStep {
+    /// `processing`, `completed`, `failed`, `cancelled` or `expired`.
+    #[schema(example = "processing")]
+    status: String,
+    /// Why, for people.
+    #[schema(max_length = 200)]
+    reason: Option<String>,
+    /// How much of it is done, of a hundred. Kept while it is `processing`.
+    #[schema(minimum = 0, maximum = 100)]
+    percent: Option<u8>,
+    /// The same in words.
+    #[schema(max_length = 200)]
+    note: Option<String>,
+}
+
 /// Why an order is cancelled.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body that `body::Fields` reads")]

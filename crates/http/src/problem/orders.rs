@@ -18,11 +18,17 @@ pub(super) fn service(error: &OrdersError) -> Entry {
             "No such order",
             "There is no order with this id, or it is somebody else's.",
         ),
-        OrdersError::Forbidden(order) => entry(
+        OrdersError::Forbidden(order) if order.status.is_final() => entry(
             StatusCode::CONFLICT,
             "order_is_final",
             "Too late",
-            format!("The order is {} and cannot be cancelled any more.", order.status),
+            format!("The order is {}, and stays so.", order.status),
+        ),
+        OrdersError::Forbidden(order) => entry(
+            StatusCode::CONFLICT,
+            "status_not_allowed",
+            "Not from here",
+            format!("The order is {}; that status does not follow from it.", order.status),
         ),
         OrdersError::KeyReused => key_reused(),
         OrdersError::KeyInFlight => key_in_flight(),

@@ -121,6 +121,8 @@ fn of_orders() -> Vec<Mounted> {
         at("/api/v1/carts/{user_id}/checkout", POST, |resource| resource.route(post().to(buy::checkout))),
         at("/api/v1/orders/{order_id}", GET, read!(look::get)),
         at("/api/v1/orders/{order_id}/status", GET, read!(look::status)),
+        at("/api/v1/orders/{order_id}/steps", POST, |resource| resource.route(post().to(buy::step)))
+            .for_operators(),
         at("/api/v1/orders/{order_id}/cancel", POST, |resource| resource.route(post().to(buy::cancel))),
         at("/api/v1/users/{user_id}/orders", GET, read!(look::of_user)).compressed(),
     ]

@@ -180,6 +180,42 @@ async fn a_price_that_rose_needs_a_word() {
     assert_eq!(made.status, 201, "{made:?}");
 }
 
+/// As a service does that packs and sends.
+#[actix_web::test]
+async fn operators_take_orders_further_and_say_how_far_they_are() {
+    let shop = Shop::open();
+    let made = shop.buy("ana", r#"{"product_id":"sku-1","quantity":5}"#).await.json();
+    let uri = format!("{ORDERS}/{}/steps", made["id"].as_str().unwrap());
+    let hers = with_json(Method::POST, &uri, r#"{"status":"completed"}"#).insert_header(("x-user-id", "ana"));
+    shop.send(hers).await.problem(403, "operators_only");
+    for (body, pointer, code) in [
+        (r#"{}"#, "/status", "missing"),
+        (r#"{"status":"done"}"#, "/status", "unknown_status"),
+        (r#"{"status":1}"#, "/status", "not_a_string"),
+        (r#"{"status":"processing","percent":101}"#, "/percent", "out_of_range"),
+        (r#"{"status":"processing","percent":"1"}"#, "/percent", "out_of_range"),
+        (r#"{"status":"processing","note":"x"}"#, "/percent", "missing"),
+        (r#"{"status":"processing","percent":1,"note":"\u202e"}"#, "/note", "invalid_text"),
+        (r#"{"status":"processing","when":1}"#, "/when", "unknown_field"),
+    ] {
+        shop.json(Method::POST, &uri, body).await.points_to(pointer, code);
+    }
+    shop.json(Method::POST, &uri, r#"{"status":"completed"}"#).await.problem(409, "status_not_allowed");
+    for (body, percent, note) in [
+        (r#"{"status":"processing"}"#, json!(0), json!(null)),
+        (r#"{"status":"processing","percent":40,"note":"packed"}"#, json!(40), json!("packed")),
+        (r#"{"status":"completed"}"#, json!(100), json!("packed")),
+    ] {
+        let after = shop.json(Method::POST, &uri, body).await;
+        assert_eq!(after.status, 200, "{after:?}");
+        let seen = shop.get(&uri.replace("/steps", "/status")).await.json();
+        assert_eq!((&seen["percent"], &seen["note"]), (&percent, &note), "{body}");
+        assert_eq!(after.json(), seen);
+    }
+    let nobody = format!("{ORDERS}/01890a5d-ac96-774b-bcce-b302099a8057/steps");
+    shop.json(Method::POST, &nobody, r#"{"status":"failed"}"#).await.problem(404, "order_not_found");
+}
+
 #[actix_web::test]
 async fn a_cancelled_order_gives_back_what_it_took_once() {
     let shop = Shop::open();
