@@ -7,7 +7,7 @@ use cartwright_domain::{Clock, SystemClock};
 use cartwright_jobs::{
     Job, JobContext, JobFailure, JobQueue, Policy, Registry, Schedule, Worker, WorkerSettings,
 };
-use cartwright_orders::{NothingToDo, OrderService};
+use cartwright_orders::{NothingToDo, OrderService, OrdersError};
 use cartwright_storage::{JobName, ShopStore};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ const QUEUE: &str = "maintenance";
 const AT_ONCE: u32 = 5_000;
 /// Orders that are counted in one transaction.
 const COUNTED_AT_ONCE: u32 = 1_000;
+/// Holds whose units are given back in one transaction. Their products are locked as long.
+const EXPIRED_AT_ONCE: u32 = 100;
 /// For how long a worker that was heard of no more is listed.
 const WORKERS_LISTED: TimeDelta = TimeDelta::hours(1);
 
@@ -57,6 +59,10 @@ maintenance! {
     CleanJobs = "jobs.clean",
     /// Compares stock with its ledger.
     AuditStock = "stock.audit",
+    /// Gives back what is in holds that have expired.
+    ExpireHolds = "holds.expire",
+    /// Removes holds that ended long ago.
+    ForgetHolds = "holds.forget",
 }
 
 /// The handlers of all jobs that there are.
@@ -66,16 +72,22 @@ pub(crate) fn registry(
     queue: &JobQueue,
     orders: &OrderService,
 ) -> anyhow::Result<Registry> {
-    let registry = upkeep(store, settings)?;
+    let registry = upkeep(store, orders, settings)?;
     cartwright_orders::handlers(registry, orders, queue, Arc::new(NothingToDo))
         .context("a job with a bad name")
 }
 
 /// Those that look after the database.
-fn upkeep(store: &Arc<dyn ShopStore>, settings: &Settings) -> anyhow::Result<Registry> {
+fn upkeep(
+    store: &Arc<dyn ShopStore>,
+    orders: &OrderService,
+    settings: &Settings,
+) -> anyhow::Result<Registry> {
     let shared = || Arc::clone(store);
     let keep = TimeDelta::hours(settings.jobs.keep_done_hours.into());
     let (keys, results, statistics, jobs, stock) = (shared(), shared(), shared(), shared(), shared());
+    let keep_holds = TimeDelta::days(settings.holds.keep_days.into());
+    let (orders, holds) = (orders.clone(), shared());
     let registry = Registry::new()
         .on(move |_: ForgetKeys, context| {
             let store = Arc::clone(&keys);
@@ -119,6 +131,23 @@ fn upkeep(store: &Arc<dyn ShopStore>, settings: &Settings) -> anyhow::Result<Reg
                     Ok(())
                 }
             })
+        })
+        .and_then(|registry| {
+            registry.on(move |_: ExpireHolds, context| {
+                let orders = orders.clone();
+                in_portions(context, async move || {
+                    let expired = orders.expire_holds(EXPIRED_AT_ONCE).await?;
+                    Ok::<_, OrdersError>(expired >= u64::from(EXPIRED_AT_ONCE))
+                })
+            })
+        })
+        .and_then(|registry| {
+            registry.on(move |_: ForgetHolds, context| {
+                let store = Arc::clone(&holds);
+                in_portions(context, async move || {
+                    store.forget_holds(SystemClock.now() - keep_holds, AT_ONCE).await.map(all)
+                })
+            })
         });
     registry.context("a job with a bad name")
 }
@@ -146,6 +175,9 @@ pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
         Schedule::new("jobs.clean", "*/10 * * * *", |_| CleanJobs {})?,
         // Reads all of the ledger.
         Schedule::new("stock.audit", "23 * * * *", |_| AuditStock {})?,
+        // Every ten seconds. Nobody who wants to buy waits for it; shoppers see a little earlier what is back.
+        Schedule::new("holds.expire", "*/10 * * * * *", |_| ExpireHolds {})?,
+        Schedule::new("holds.forget", "37 * * * *", |_| ForgetHolds {})?,
     ])
 }
 

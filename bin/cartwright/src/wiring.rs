@@ -155,7 +155,7 @@ pub(crate) fn start_orders(
         events: Arc::clone(&started.events),
         stock: Arc::new(SoldOut(catalog.clone())),
         clock: Arc::new(SystemClock),
-        settings: settings.orders.settings(settings.allow_unlisted()?),
+        settings: settings.orders.settings(settings.allow_unlisted()?, settings.holds.settings()),
     }))
 }
 

@@ -9,11 +9,13 @@ mod checked;
 mod clock;
 mod command;
 mod gate;
+mod hold;
 mod ids;
 mod merge;
 mod money;
 mod order;
 mod quantity;
+mod time_id;
 
 pub use cart::{Cart, Line, MAX_LINES};
 pub use catalog::{
@@ -25,6 +27,7 @@ pub use catalog::{
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Applied, CartError, Command, Context, Listing, ProductData};
 pub use gate::{Gate, GateState, OpenGate, ReadSet};
+pub use hold::{Hold, HoldError, HoldId, HoldIdError, HoldStatus, UnknownHoldStatus};
 pub use ids::{IdError, OwnerId, ProductId};
 pub use merge::{MergeReport, MergedLine, merge};
 pub use money::{Currency, Money, MoneyError};

@@ -81,6 +81,14 @@ impl Currency {
     pub fn exponent(self) -> u32 {
         u32::from(self.0.exponent().unwrap_or(0))
     }
+
+    /// Writes an amount of it as exact decimal text.
+    ///
+    /// # Errors
+    /// Only those of the writer.
+    pub fn write_amount(self, out: &mut impl fmt::Write, minor: i64) -> fmt::Result {
+        write_minor(out, minor, self.exponent())
+    }
 }
 
 impl fmt::Debug for Currency {

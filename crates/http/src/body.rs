@@ -9,7 +9,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 use cartwright_domain::{
-    Currency, Money, OrderStatus, OwnerId, ProductData, ProductId, Quantity, QuantityError,
+    Currency, HoldId, Money, OrderStatus, OwnerId, ProductData, ProductId, Quantity, QuantityError,
 };
 use cartwright_storage::{Progress, Rate};
 use serde_json::{error::Category, value::RawValue};
@@ -166,6 +166,28 @@ impl<'a> Fields<'a> {
             bought.extend(line.0.zip(line.1));
         }
         Some(bought)
+    }
+
+    /// The hold that is to be bought, instead of products. Outer `None`: it does not say; inner `None`: it is none.
+    pub(crate) fn hold_id(&mut self) -> Option<Option<HoldId>> {
+        let raw = self.optional("hold_id")?;
+        for name in ["product_id", "quantity", "lines"] {
+            if self.members.remove(name).is_some() {
+                self.wrong(name, "contradiction", format!("either {name}, or hold_id"));
+            }
+        }
+        let id = self.text("hold_id", raw).map(|text| text.parse::<HoldId>());
+        Some(id.and_then(|id| id.map_err(|error| self.wrong("hold_id", "invalid_id", error)).ok()))
+    }
+
+    /// For how long.
+    pub(crate) fn seconds(&mut self) -> Option<u64> {
+        let raw = self.optional("seconds")?.get();
+        let seconds = raw.parse::<u32>().ok().filter(|seconds| is_integer(raw) && *seconds > 0);
+        if seconds.is_none() {
+            self.wrong("seconds", "out_of_range", "seconds are a whole number, and not 0");
+        }
+        seconds.map(u64::from)
     }
 
     /// The total that the client expects, in the currency that it names.

@@ -15,6 +15,7 @@ mod docs;
 mod events;
 mod headers;
 mod health;
+mod holds;
 mod jobs;
 mod observe;
 mod openapi;

@@ -8,7 +8,7 @@ use cartwright_storage::{OrderRequest, Placed, StockLocking};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::{OrdersError, service::Shared};
+use crate::{OrdersError, Settings, service::Shared};
 
 /// How orders get at stock. All are exact; they differ in what they cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -40,22 +40,26 @@ pub(crate) trait Admission: Send + Sync {
     async fn admit(&self, request: OrderRequest) -> Admitted;
 }
 
+/// How much goes together.
+pub(crate) fn limits(settings: &Settings) -> Limits {
+    Limits {
+        batch: settings.batch,
+        waiting: settings.waiting,
+        at_once: settings.transactions,
+        slow: SLOW,
+        gathering: Duration::ZERO,
+    }
+}
+
 pub(crate) fn admission(shared: &Arc<Shared>) -> Box<dyn Admission> {
     let settings = &shared.settings;
     match settings.strategy {
         Strategy::Batched => {
-            let limits = Limits {
-                batch: settings.batch,
-                waiting: settings.waiting,
-                at_once: settings.transactions,
-                slow: SLOW,
-                gathering: Duration::ZERO,
-            };
             let run: Run<OrderRequest, Admitted> = {
                 let shared = Arc::clone(shared);
                 Arc::new(move |turn| Box::pin(admit_together(Arc::clone(&shared), turn)))
             };
-            let combiner = Combiner::new(1, limits, &shared.tasks, &run);
+            let combiner = Combiner::new(1, limits(settings), &shared.tasks, &run);
             Box::new(Batched { shared: Arc::clone(shared), combiner })
         }
         Strategy::Pessimistic => Box::new(Alone::new(shared, StockLocking::Locked)),

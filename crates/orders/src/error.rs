@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cartwright_coherence::{NotTaken, Unwritten};
-use cartwright_domain::{Cart, Order, OrderError};
+use cartwright_domain::{Cart, HoldError, Order, OrderError};
 use cartwright_storage::StorageError;
 
 /// Why the service did not do what was asked.
@@ -15,6 +15,12 @@ pub enum OrdersError {
         /// The cart as it is. `None`: it was not about a cart.
         cart: Option<Arc<Cart>>,
     },
+    /// Nothing is held, or not for longer.
+    #[error("refused: {0}")]
+    NotHeld(HoldError),
+    /// There is no such hold, or it is somebody else's.
+    #[error("there is no such hold")]
+    NoHold,
     /// There is no such order, or it is somebody else's.
     #[error("there is no such order")]
     Missing,

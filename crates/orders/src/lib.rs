@@ -1,4 +1,4 @@
-//! Orders: admission to stock, checkout of carts, and what becomes of orders.
+//! Orders: admission to stock, checkout of carts, holds, and what becomes of orders.
 //!
 //! Knows only the traits of `cartwright-storage` and `cartwright-cache`, and the job queue, which does what orders leave to be
 //! done ([`Processing`]): embed it with the implementations you like. What is
@@ -6,10 +6,12 @@
 
 mod admission;
 mod error;
+mod holds;
 mod processing;
 mod service;
 
 pub use admission::Strategy;
 pub use error::OrdersError;
+pub use holds::HoldSettings;
 pub use processing::{Fulfilment, NotFulfilled, NothingToDo, OrderProgress, Processing, handlers};
 pub use service::{NobodyListens, OrderService, OrderState, Parts, Settings, StockListener};

@@ -2,13 +2,13 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use cartwright_cache::{CartCache, CartEvent, EventBus, LeaseWanted};
-use cartwright_coherence::{FencedWrite, Fencing};
+use cartwright_coherence::{Combiner, FencedWrite, Fencing};
 use cartwright_domain::{
     Clock, Money, Order, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId, Purchase, Transition,
 };
 use cartwright_storage::{
-    Fence, FollowUp, IdempotencyClaim, ListedOrders, OrderBatch, OrderPolicy, OrderRequest, OrderStep,
-    Placed, Progress, ShopStore, Stepped, StockLocking, StorageError,
+    Fence, FollowUp, HoldRequest, IdempotencyClaim, ListedOrders, OrderBatch, OrderPolicy, OrderRequest,
+    OrderStep, Placed, Progress, ShopStore, Stepped, StockLocking, StorageError,
 };
 use metrics::{Counter, Histogram};
 use tokio::runtime::Handle;
@@ -18,8 +18,9 @@ use tokio_util::{
 };
 
 use crate::{
-    OrdersError, Strategy,
+    HoldSettings, OrdersError, Strategy,
     admission::{Admission, admission},
+    holds::{Reservation, reservations},
     processing::{Processing, follow_up},
 };
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub allow_unlisted: bool,
     /// Who takes orders on from there.
     pub processing: Processing,
+    /// How long holds last, and how many there may be.
+    pub holds: HoldSettings,
 }
 
 impl Default for Settings {
@@ -52,6 +55,7 @@ impl Default for Settings {
             waiting: 10_000,
             allow_unlisted: false,
             processing: Processing::default(),
+            holds: HoldSettings::default(),
         }
     }
 }
@@ -96,25 +100,27 @@ impl std::fmt::Debug for Parts {
 
 /// What all strategies have in common.
 pub(crate) struct Shared {
-    store: Arc<dyn ShopStore>,
+    pub(crate) store: Arc<dyn ShopStore>,
     fencing: Fencing,
     events: Arc<dyn EventBus>,
     stock: Arc<dyn StockListener>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     follow_up: FollowUp,
-    figures: Figures,
+    pub(crate) figures: Figures,
     pub(crate) runtime: Handle,
     pub(crate) tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 /// Metrics, looked up once.
-struct Figures {
+pub(crate) struct Figures {
     batch: Histogram,
     made: Counter,
     refused: Counter,
     sold_out: Counter,
+    pub(crate) held: Counter,
+    pub(crate) expired: Counter,
 }
 
 impl Figures {
@@ -126,6 +132,8 @@ impl Figures {
             made: outcomes("made"),
             refused: outcomes("refused"),
             sold_out: metrics::counter!("cartwright_sold_out_total"),
+            held: metrics::counter!("cartwright_holds_total", "outcome" => "made"),
+            expired: metrics::counter!("cartwright_holds_total", "outcome" => "cleaned"),
         }
     }
 }
@@ -183,7 +191,7 @@ impl Shared {
     }
 
     /// In the background: other devices hear of their empty carts, the catalogue's caches of what is sold out.
-    fn tell(&self, emptied: Vec<OwnerId>, turned: Vec<ProductId>) {
+    pub(crate) fn tell(&self, emptied: Vec<OwnerId>, turned: Vec<ProductId>) {
         if !emptied.is_empty() {
             let events = Arc::clone(&self.events);
             let emptied: Vec<CartEvent> =
@@ -223,8 +231,9 @@ impl OrderState {
 /// Orders. A clone is the same service.
 #[derive(Clone)]
 pub struct OrderService {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     admission: Arc<dyn Admission>,
+    pub(crate) reservations: Arc<Combiner<HoldRequest, Reservation>>,
 }
 
 impl std::fmt::Debug for OrderService {
@@ -254,7 +263,8 @@ impl OrderService {
             stop: CancellationToken::new(),
         });
         let admission = Arc::from(admission(&shared));
-        Self { shared, admission }
+        let reservations = Arc::new(reservations(&shared));
+        Self { shared, admission, reservations }
     }
 
     /// Buys. Whether the order was made just now, or before: `false` and `true` of the second of the results. When the

@@ -17,6 +17,7 @@ mod connection;
 mod create;
 mod error;
 mod gate;
+mod holds;
 mod jobs;
 mod listings;
 mod lists;

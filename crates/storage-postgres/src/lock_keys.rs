@@ -13,6 +13,14 @@ pub(crate) const MIGRATIONS: (i32, i32) = (0x6361_7274, 0x6d69_6772);
 /// Held by whoever counts orders.
 pub(crate) const STATISTICS: (i32, i32) = (0x6361_7274, 0x7374_6174);
 
+/// The class of the locks of those who have holds.
+pub(crate) const HOLDERS: i32 = 0x686f_6c64;
+
+/// The lock of somebody who has holds, in its class. Two that have the same only wait for each other.
+pub(crate) fn holder(owner: &OwnerId) -> i32 {
+    Sha256::digest(owner.as_str()).iter().take(4).fold(0, |number, byte| (number << 8) | i32::from(*byte))
+}
+
 /// The lock of a cart.
 pub(crate) fn cart(owner: &OwnerId) -> i64 {
     first_eight(Sha256::new().chain_update(owner.as_str())) & !1
@@ -43,6 +51,7 @@ mod tests {
         // The SHA-256 of abc is in the standard.
         assert_eq!(cart(&OwnerId::new("abc").unwrap()), 0xba78_16bf_8f01_cfea_u64.cast_signed());
         assert_eq!(cart(&OwnerId::new("x").unwrap()) & 1, 0);
+        assert_eq!(holder(&OwnerId::new("abc").unwrap()), 0xba78_16bf_u32.cast_signed());
         assert_eq!(of("x", "y") & 1, 1);
         assert_ne!(of("ab", "c"), of("a", "bc"));
     }

@@ -15,8 +15,8 @@ use diesel::{
 use tempfile::TempDir;
 
 use crate::{
-    SqliteOptions, SqliteStore, carts, claims, error::storage_error, lists, orders, products, results, rows,
-    statistics,
+    SqliteOptions, SqliteStore, carts, claims, error::storage_error, holds, lists, orders, products, results,
+    rows, statistics,
 };
 
 async fn fresh() -> (SqliteStore, TempDir) {
@@ -60,6 +60,15 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
         (statistics::EMPTY, vec!["SEARCH product_sales USING COVERING INDEX product_sales_by_units"]),
         (orders::LOAD_OFFERS, vec!["SEARCH p USING INDEX sqlite_autoindex_products_1 (id=?)"]),
         (orders::LOAD_TAKEN, vec!["SEARCH l USING INDEX sqlite_autoindex_stock_ledger_1 (source=?)"]),
+        (holds::COUNT_HOLDS, vec!["SEARCH holds USING INDEX holds_by_owner (owner=? AND expires_at>?)"]),
+        (holds::PICK_EXPIRED, vec!["SEARCH holds USING COVERING INDEX holds_by_expiry (expires_at<?)"]),
+        (
+            holds::PICK_EXPIRING,
+            vec!["SEARCH holds USING COVERING INDEX holds_unwarned (expires_at>? AND expires_at<?)"],
+        ),
+        (holds::FORGET, vec!["SEARCH holds USING INDEX holds_by_end (ended_at<?)"]),
+        (holds::EMPTY_HOLDS, vec!["SEARCH hold_lines USING PRIMARY KEY (hold_id=?)"]),
+        (holds::ENTER_RELEASES, vec!["SEARCH l USING PRIMARY KEY (hold_id=?)"]),
         (carts::FORGET_KEYS, vec!["SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_by_age"]),
     ] {
         let plan = store.write(|connection| plan(connection, sql)).await.unwrap();
@@ -97,6 +106,27 @@ async fn orders_are_found_and_listed_by_indexes() {
         assert!(plan.iter().any(|step| step.contains(index)), "{index}\nis not in {plan:#?}");
         let lines = "SEARCH order_lines USING PRIMARY KEY (order_number=?)";
         assert!(plan.iter().any(|step| step.contains(lines)), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn holds_are_found_by_indexes() {
+    let (store, _folder) = fresh().await;
+    for (sql, searches) in [
+        (
+            holds::LOAD_HOLDS,
+            ["SEARCH h USING PRIMARY KEY (id=?)", "SEARCH hold_lines USING PRIMARY KEY (hold_id=?)"],
+        ),
+        // What has expired is all that is read, and sorted by product.
+        (
+            holds::LOAD_EXPIRED,
+            ["SEARCH l USING INDEX hold_lines_by_product (product_id=? AND expires_at<?)"; 2],
+        ),
+    ] {
+        let plan = store.write(|connection| plan(connection, sql)).await.unwrap();
+        for search in searches {
+            assert!(plan.iter().any(|step| step.contains(search)), "{search}\nis not in {plan:#?}");
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod connection;
 mod error;
 mod file;
 mod gate;
+mod holds;
 #[cfg(test)]
 mod inside;
 mod jobs;

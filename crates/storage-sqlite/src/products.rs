@@ -79,7 +79,10 @@ pub(crate) const LOAD_PRODUCTS: &str = concat!(
     " FROM json_each(?) AS wanted CROSS JOIN products AS p ON p.id = wanted.value WHERE p.retired_at IS NULL"
 );
 
-pub(crate) const IS_ORDERED: &str = "SELECT EXISTS (SELECT 1 FROM order_lines WHERE product_id = ?)";
+/// Whether an order names it, or a hold keeps some of it.
+pub(crate) const IS_ORDERED: &str = "\
+    SELECT EXISTS (SELECT 1 FROM order_lines WHERE product_id = ?) \
+        OR EXISTS (SELECT 1 FROM hold_lines WHERE product_id = ? AND expires_at IS NOT NULL)";
 
 const REMOVE: &str = "DELETE FROM products WHERE id = ?";
 
@@ -238,9 +241,9 @@ pub(crate) fn delete(
     if is_other(expected, &product) {
         return Ok(Deleted::VersionMismatch(product));
     }
-    let ordered: i64 = Statement::<BigInt>::new(IS_ORDERED, &[Bind::Text(id.as_str())])
-        .get_result(connection)
-        .map_err(storage_error)?;
+    let named = [Bind::Text(id.as_str()), Bind::Text(id.as_str())];
+    let ordered: i64 =
+        Statement::<BigInt>::new(IS_ORDERED, &named).get_result(connection).map_err(storage_error)?;
     if ordered == 0 {
         one(execute(connection, REMOVE, id.as_str())?)?;
         transaction.commit()?;

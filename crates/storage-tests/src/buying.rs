@@ -26,7 +26,7 @@ pub(crate) fn id() -> OrderId {
 }
 
 /// Somebody buys products, each so many times.
-pub(crate) fn buy(name: &str, lines: &[(&str, i64)]) -> OrderRequest {
+pub fn buy(name: &str, lines: &[(&str, i64)]) -> OrderRequest {
     let lines = lines.iter().map(|(id, units)| (product(id), Quantity::new(*units).unwrap()));
     let purchase = Purchase::of_lines(lines).unwrap();
     OrderRequest { id: id(), owner: owner(name), purchase, expected_total: None, claim: None }
@@ -43,7 +43,8 @@ pub(crate) fn expecting(request: OrderRequest, minor: i64) -> OrderRequest {
 }
 
 impl Kit {
-    pub(crate) fn orders_by(&self, locking: StockLocking) -> OrderPolicy {
+    /// What orders are decided by.
+    pub fn orders_by(&self, locking: StockLocking) -> OrderPolicy {
         OrderPolicy {
             clock: self.clock.clone(),
             allow_unlisted: self.policy.allow_unlisted,
@@ -79,7 +80,7 @@ impl Kit {
     }
 
     /// Puts products into the catalogue at 2.50 €, each with so many in stock.
-    pub(crate) async fn offer(&self, products: &[(&str, i64)]) {
+    pub async fn offer(&self, products: &[(&str, i64)]) {
         let products: Vec<_> = (products.iter())
             .map(|(id, units)| {
                 let mut details = details(&format!("The {id}"), 250);

@@ -16,13 +16,16 @@
 
 mod buying;
 mod fences;
+mod holding;
 mod kit;
 mod model;
 mod queue;
 pub mod rules;
 mod shop;
 
+pub use buying::buy;
 pub use fences::{BlockingFence, RecordingFence};
+pub use holding::{LASTS, claiming, hold, renewal};
 pub use kit::{Kit, add, add_unlisted, claim, claimed, clear, merge, owner, product, remove, request, set};
 pub use queue::{job, name, unique};
 pub use shop::{change, details, imported, order, sold};
@@ -151,6 +154,26 @@ macro_rules! conformance {
             orders_and_their_jobs_are_made_together,
             how_far_an_order_is_can_be_noted,
             every_change_of_stock_is_in_the_ledger,
+            a_hold_is_kept_exactly_and_takes_its_stock,
+            what_cannot_be_held_is_refused,
+            a_hold_becomes_one_order,
+            holds_and_their_orders_are_made_once_for_a_key,
+            a_hold_ends_at_its_very_moment,
+            a_hold_is_renewed_up_to_its_end,
+            an_expired_hold_keeps_nobody_from_buying,
+            a_slower_clock_brings_no_hold_back,
+            an_expired_hold_keeps_nobody_from_holding,
+            an_expired_hold_is_renewed_while_its_units_are_there,
+            an_expired_hold_is_not_renewed_beyond_the_limit,
+            products_of_holds_stay,
+            expired_holds_are_cleaned_in_portions,
+            holds_are_warned_of_once,
+            old_holds_are_forgotten,
+            a_hold_of_five_hundred_lines,
+            concurrent_holders_get_exactly_what_there_is,
+            a_hold_ends_once,
+            stock_held_and_sold_are_constant,
+            nobody_is_refused_what_has_expired,
             a_position_never_goes_back,
             a_job_is_claimed_once_and_done,
             concurrent_claims_never_share_a_job,

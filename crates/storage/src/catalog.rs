@@ -186,7 +186,7 @@ pub trait CatalogStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Changed, StorageError>;
 
-    /// Deletes a product: retires it when an order line names it, removes it otherwise.
+    /// Deletes a product: retires it when an order line names it or a hold keeps some of it, removes it otherwise.
     ///
     /// # Errors
     /// [`StorageError`] when it could not be written.

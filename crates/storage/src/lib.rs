@@ -1,4 +1,4 @@
-//! What a store must do: carts, catalogue, statistics, jobs. Names no driver.
+//! What a store must do: carts, catalogue, orders, holds, statistics, jobs. Names no driver.
 //!
 //! A store keeps the truth. It offers intents, each of which is one transaction ([`CartStore::execute_batch`]), so
 //! that no transaction object crosses this boundary. The implementations are `cartwright-storage-postgres` and
@@ -10,6 +10,7 @@ mod claims;
 mod decide;
 mod error;
 mod gate;
+mod holds;
 mod import;
 mod jobs;
 mod lines;
@@ -29,6 +30,11 @@ pub use claims::{IdempotencyClaim, KEY_LIFETIME, KeyState};
 pub use decide::{CartChange, Decided, Loaded, decide};
 pub use error::StorageError;
 pub use gate::GateStore;
+pub use holds::{
+    DecidedHolds, DecidedRelease, DecidedRenewal, HoldPolicy, HoldRequest, HoldStore, KeptHold, Lacking,
+    LoadedForHolds, Released, Renewal, Renewed, Reserved, StockForRenewal, Stocked, decide_holds,
+    decide_release, decide_renewal, lacking,
+};
 pub use import::{Imported, ImportedProduct, fold_imported};
 pub use jobs::{
     Attempt, AttemptEnd, Beat, Cancelling, Claim, Claimed, Counted, Enqueued, Finished, Heartbeat, Hold,
@@ -40,8 +46,8 @@ pub use jobs::{
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
 pub use orders::{
-    DecidedOrders, DecidedSteps, FollowUp, ListedOrders, LoadedForOrders, Moved, OfferedProduct, OrderBatch,
-    OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep,
+    ClaimedHold, DecidedOrders, DecidedSteps, FollowUp, ListedOrders, LoadedForOrders, Moved, OfferedProduct,
+    OrderBatch, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep,
     decide_orders, decide_steps,
 };
 pub use position::{LogPosition, PositionStore, ReadFrom};
@@ -58,6 +64,7 @@ pub trait ShopStore:
     Store
     + CatalogStore
     + OrderStore
+    + HoldStore
     + PositionStore
     + QueryCacheStore
     + GenerationStore
@@ -69,6 +76,7 @@ impl<T> ShopStore for T where
     T: Store
         + CatalogStore
         + OrderStore
+        + HoldStore
         + PositionStore
         + QueryCacheStore
         + GenerationStore

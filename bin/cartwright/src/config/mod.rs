@@ -7,6 +7,7 @@ mod carts;
 mod catalog;
 mod database;
 mod edge;
+mod holds;
 mod jobs;
 mod orders;
 mod secret;
@@ -28,6 +29,7 @@ pub(crate) use self::{
     catalog::Catalog,
     database::{Database, StoreKind},
     edge::Edge,
+    holds::Holds,
     jobs::{InServe, Jobs},
     orders::Orders,
     secret::SecretUrl,
@@ -46,13 +48,14 @@ pub(crate) struct Settings {
     pub(crate) carts: Carts,
     pub(crate) catalog: Catalog,
     pub(crate) orders: Orders,
+    pub(crate) holds: Holds,
     pub(crate) edge: Edge,
     pub(crate) jobs: Jobs,
     pub(crate) auth: Auth,
 }
 
-const SECTIONS: [&str; 9] =
-    ["server", "database", "cache", "carts", "catalog", "orders", "edge", "jobs", "auth"];
+const SECTIONS: [&str; 10] =
+    ["server", "database", "cache", "carts", "catalog", "orders", "holds", "edge", "jobs", "auth"];
 
 impl Settings {
     /// Reads the configuration. `file`: instead of `cartwright.toml`; it must then exist.
@@ -86,6 +89,7 @@ impl Settings {
             carts: section(&map, "carts")?,
             catalog: section(&map, "catalog")?,
             orders: section(&map, "orders")?,
+            holds: section(&map, "holds")?,
             edge: section(&map, "edge")?,
             jobs: section(&map, "jobs")?,
             auth: section(&map, "auth")?,
@@ -102,6 +106,7 @@ impl Settings {
         self.carts.check()?;
         self.catalog.check()?;
         self.orders.check()?;
+        self.holds.check()?;
         self.edge.check()?;
         self.jobs.check()?;
         self.auth.check(&self.server)
@@ -258,6 +263,8 @@ mod tests {
             (&[("CARTWRIGHT__JOBS__QUEUES", "good,b ad")], "jobs.queues"),
             (&[("CARTWRIGHT__ORDERS__STRATEGY", "hopeful")], "orders.strategy"),
             (&[("CARTWRIGHT__ORDERS__BATCH", "0")], "orders.batch"),
+            (&[("CARTWRIGHT__HOLDS__UNITS", "0")], "holds.units"),
+            (&[("CARTWRIGHT__HOLDS__SECONDS", "3601")], "holds.seconds"),
             (&[("CARTWRIGHT__JOBS__LEASE_SECONDS", "1")], "jobs.lease_seconds"),
             (&[("REDIS_URL", "http://u:secret@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
@@ -304,6 +311,7 @@ mod tests {
             ("edge", include_str!("edge.rs")),
             ("jobs", include_str!("jobs.rs")),
             ("orders", include_str!("orders.rs")),
+            ("holds", include_str!("holds.rs")),
             ("auth", include_str!("auth.rs")),
         ] {
             for field in

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use cartwright_orders::Strategy;
+use cartwright_orders::{HoldSettings, Strategy};
 use serde::Deserialize;
 
 /// How orders get at stock.
@@ -71,10 +71,18 @@ impl Orders {
         Ok(())
     }
 
-    pub(crate) fn settings(&self, allow_unlisted: bool) -> cartwright_orders::Settings {
+    pub(crate) fn settings(&self, allow_unlisted: bool, holds: HoldSettings) -> cartwright_orders::Settings {
         let Self { strategy, batch, transactions, waiting, .. } = *self;
         let processing = self.processing();
-        cartwright_orders::Settings { strategy, batch, transactions, waiting, allow_unlisted, processing }
+        cartwright_orders::Settings {
+            strategy,
+            batch,
+            transactions,
+            waiting,
+            allow_unlisted,
+            processing,
+            holds,
+        }
     }
 
     fn processing(&self) -> cartwright_orders::Processing {

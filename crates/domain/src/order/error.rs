@@ -1,4 +1,4 @@
-use crate::{Currency, Money, ProductId};
+use crate::{Currency, HoldId, HoldStatus, Money, ProductId};
 
 /// A product of which there is less than was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,4 +74,10 @@ pub enum OrderError {
         /// What costs something else than it did when it was put into the cart.
         lines: Vec<PriceDifference>,
     },
+    /// There is no such hold, or it is somebody else's.
+    #[error("there is no hold {0}")]
+    UnknownHold(HoldId),
+    /// The hold keeps nothing any more.
+    #[error("the hold is {0}")]
+    HoldEnded(HoldStatus),
 }

@@ -4,60 +4,23 @@ mod error;
 mod list;
 mod status;
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{collections::HashMap, fmt};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use crate::{Currency, Money, OwnerId, ProductId, Quantity};
+use crate::{Currency, HoldId, Money, OwnerId, ProductId, Quantity, time_id::time_id};
 
 pub use error::{OrderError, PriceDifference, Shortage};
 pub use list::{OrderPaging, OrderQuery};
 pub use status::{OrderStatus, Transition, UnknownStatus};
 
-/// Which order: a UUID of version 7, so that ids grow with time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct OrderId(Uuid);
-
-/// A text that is no id of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the id of an order is a UUID, as 01890a5d-ac96-774b-bcce-b302099a8057")]
-pub struct OrderIdError;
-
-impl OrderId {
-    /// An id of this moment. `random`: bytes that no other order of the same millisecond has.
-    pub fn new(now: DateTime<Utc>, random: [u8; 10]) -> Self {
-        let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
-        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
-    }
-
-    /// The UUID.
-    pub fn uuid(self) -> Uuid {
-        self.0
-    }
-}
-
-impl From<Uuid> for OrderId {
-    fn from(uuid: Uuid) -> Self {
-        Self(uuid)
-    }
-}
-
-impl fmt::Display for OrderId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl FromStr for OrderId {
-    type Err = OrderIdError;
-    fn from_str(text: &str) -> Result<Self, OrderIdError> {
-        // The usual form only: an address is one text.
-        let uuid = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
-        uuid.map(Self).ok_or(OrderIdError)
-    }
+time_id! {
+    /// Which order: a UUID of version 7, so that ids grow with time.
+    OrderId,
+    /// A text that is no id of an order.
+    OrderIdError,
+    "the id of an order is a UUID, as 01890a5d-ac96-774b-bcce-b302099a8057"
 }
 
 /// One product of an order, as it was when it was bought.
@@ -112,7 +75,7 @@ impl Order {
     /// # Errors
     /// Only those of the writer.
     pub fn write_amount(&self, out: &mut impl fmt::Write, minor: i64) -> fmt::Result {
-        crate::money::write_minor(out, minor, self.currency.exponent())
+        self.currency.write_amount(out, minor)
     }
 }
 
@@ -126,6 +89,8 @@ pub enum Purchase {
         /// The version that the buyer has seen. There is one order of it, however often this is asked for.
         version: u64,
     },
+    /// What a hold keeps, at the prices of the hold. There is one order of it, however often this is asked for.
+    Hold(HoldId),
 }
 
 impl Purchase {

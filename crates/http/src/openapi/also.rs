@@ -12,6 +12,8 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
     let mut also = Also { parameters: vec!["RequestId"], headers: vec!["X-Request-ID"], ..Also::default() };
     if path.contains("/orders") || path.ends_with("/checkout") {
         of_orders(&mut also, path, method);
+    } else if path.starts_with("/api/v1/holds") {
+        of_holds(&mut also, path, method);
     } else if path.contains("/cart") {
         of_cart(&mut also, path, method);
     } else if IN_CATALOG.iter().any(|start| path.starts_with(start)) {
@@ -62,6 +64,20 @@ fn of_orders(also: &mut Also, path: &str, method: &str) {
             also.parameters.push("IfMatch");
             also.statuses.push("412");
         }
+    }
+}
+
+fn of_holds(also: &mut Also, path: &str, method: &str) {
+    also.statuses.extend(["422", "500", "503"]);
+    if method != "get" {
+        also.statuses.push("409");
+    }
+    if path.contains("{hold_id}") {
+        also.parameters.extend(["Caller", "HoldId"]);
+        also.statuses.push("404");
+    } else {
+        also.parameters.extend(["UserHeader", "IdempotencyKey"]);
+        also.headers.extend(["Location", "Idempotent-Replayed"]);
     }
 }
 

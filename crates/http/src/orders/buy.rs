@@ -27,7 +27,7 @@ fn made(order: &Order, again: bool) -> Answer {
     Ok(if again { replayed(response) } else { response })
 }
 
-fn refused(error: cartwright_domain::OrderError) -> Problem {
+pub(crate) fn refused(error: cartwright_domain::OrderError) -> Problem {
     Problem::Orders(OrdersError::Refused { error, cart: None })
 }
 
@@ -37,6 +37,9 @@ fn refused(error: cartwright_domain::OrderError) -> Problem {
 /// once, in the order in which orders arrive; nothing is ever sold twice. Prices are those of the moment; with
 /// `expected_total`, it is bought for that sum or not at all. With an `Idempotency-Key` there is one order, however often
 /// the request is sent.
+///
+/// With `hold_id`, what the hold keeps is bought, at its prices. There is one order of a hold, however often and from wherever
+/// this is called.
 #[utoipa::path(post, path = "/api/v1/orders", tag = "orders", operation_id = "create_order",
     request_body = wire::NewOrder,
     responses((status = 201, description = "The order; `Location` is its address", body = wire::Order)))]
@@ -44,16 +47,27 @@ pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload:
     let owner = owner(&request)?;
     let bytes = body::read(&request, payload, state.settings.body_limit).await?;
     let mut fields = Fields::of_body(&bytes)?;
-    let lines = fields.order_lines();
+    let held = fields.hold_id();
+    let lines = if held.is_none() { fields.order_lines() } else { None };
     let expected_total = fields.expected_total(state.settings.default_currency);
     fields.finish(false)?;
     // `finish` reports whatever is missing here
-    let purchase = Purchase::of_lines(lines.unwrap_or_default()).map_err(refused)?;
+    let purchase = match held.flatten() {
+        Some(id) => Purchase::Hold(id),
+        None => Purchase::of_lines(lines.unwrap_or_default()).map_err(refused)?,
+    };
     let mut what = String::from("order");
-    if let Purchase::Lines(lines) = &purchase {
-        for (product, quantity) in lines {
-            let _ = write!(what, "\n{product} {}", quantity.get()); // a string takes everything
+    // a string takes everything
+    match &purchase {
+        Purchase::Lines(lines) => {
+            for (product, quantity) in lines {
+                let _ = write!(what, "\n{product} {}", quantity.get());
+            }
         }
+        Purchase::Hold(id) => {
+            let _ = write!(what, "\nhold {id}");
+        }
+        Purchase::Cart { .. } => {}
     }
     if let Some(total) = expected_total {
         let _ = write!(what, "\n= {total} {}", total.currency());

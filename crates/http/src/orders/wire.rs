@@ -1,7 +1,7 @@
 //! What goes over the wire, as the OpenAPI document describes it.
 
 use bytes::Bytes;
-use cartwright_domain::{OrderPaging, OrderStatus, Page, Transition};
+use cartwright_domain::{Currency, OrderPaging, OrderStatus, Page, Transition};
 use cartwright_orders::OrderState;
 use cartwright_storage::ListedOrders;
 use chrono::{DateTime, Utc};
@@ -139,7 +139,7 @@ pub(crate) struct OrdersParams {
     limit: Option<u32>,
 }
 
-/// What to buy: `product_id` and `quantity`, or `lines`.
+/// What to buy: `product_id` and `quantity`, or `lines`, or what a hold keeps.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
 #[schema(example = json!({"product_id": "1", "quantity": 2}))]
@@ -153,6 +153,9 @@ pub(crate) struct NewOrder {
     /// Several products; one that is named twice is added up.
     #[schema(min_items = 1, max_items = 500)]
     lines: Option<Vec<Wanted>>,
+    /// The hold of which all is bought, at its prices.
+    #[schema(format = Uuid)]
+    hold_id: Option<String>,
     /// Bought for this sum, or not at all.
     #[schema(value_type = Option<Amount>, example = 2599.98)]
     expected_total: Option<f64>,
@@ -217,29 +220,36 @@ pub(crate) struct Cancel {
     reason: Option<String>,
 }
 
-fn amount(order: &cartwright_domain::Order, minor: i64) -> Result<Box<RawValue>, Problem> {
+/// An amount as it is written.
+pub(crate) fn amount(currency: Currency, minor: i64) -> Result<Box<RawValue>, Problem> {
     let mut text = String::with_capacity(16);
-    let _ = order.write_amount(&mut text, minor); // a string takes everything
+    let _ = currency.write_amount(&mut text, minor); // a string takes everything
     RawValue::from_string(text).map_err(|error| Problem::Document(error.into()))
 }
 
+/// A line as it is written.
+pub(crate) fn line(currency: Currency, line: &cartwright_domain::OrderLine) -> Result<OrderLine, Problem> {
+    Ok(OrderLine {
+        product_id: line.product_id.to_string(),
+        name: line.name.clone(),
+        price: amount(currency, line.price.minor())?,
+        quantity: line.quantity.get(),
+        subtotal: amount(currency, line.subtotal_minor())?,
+    })
+}
+
 fn shown(order: &cartwright_domain::Order) -> Result<Order, Problem> {
-    let line = |line: &cartwright_domain::OrderLine| {
-        Ok(OrderLine {
-            product_id: line.product_id.to_string(),
-            name: line.name.clone(),
-            price: amount(order, line.price.minor())?,
-            quantity: line.quantity.get(),
-            subtotal: amount(order, line.subtotal_minor())?,
-        })
-    };
     Ok(Order {
         id: order.id.to_string(),
         user_id: order.owner.to_string(),
         status: order.status.name(),
         currency: order.currency.code(),
-        items: order.lines.iter().map(line).collect::<Result<_, Problem>>()?,
-        total_price: amount(order, order.total_minor())?,
+        items: order
+            .lines
+            .iter()
+            .map(|bought| line(order.currency, bought))
+            .collect::<Result<_, Problem>>()?,
+        total_price: amount(order.currency, order.total_minor())?,
         cart_version: order.cart_version,
         created_at: order.created_at,
         updated_at: order.updated_at,

@@ -356,6 +356,7 @@ impl Problem {
                 _ => Vec::new(),
             },
             Self::Orders(OrdersError::Refused { error, .. }) => orders::errors(error),
+            Self::Orders(OrdersError::NotHeld(error)) => orders::hold_errors(error),
             Self::ProductExists => one("/id", "taken", &"the id belongs to another product"),
             _ => Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! What orders refuse, and why they cannot be answered.
 
 use actix_web::http::StatusCode;
-use cartwright_domain::{OrderError, PriceDifference, Shortage};
+use cartwright_domain::{HoldError, OrderError, PriceDifference, Shortage};
 use cartwright_orders::OrdersError;
 
 use super::{
@@ -12,6 +12,13 @@ use super::{
 pub(super) fn service(error: &OrdersError) -> Entry {
     match error {
         OrdersError::Refused { error, .. } => refused(error),
+        OrdersError::NotHeld(error) => not_held(error),
+        OrdersError::NoHold => entry(
+            StatusCode::NOT_FOUND,
+            "hold_not_found",
+            "No such hold",
+            "There is no hold with this id, or it is somebody else's.",
+        ),
         OrdersError::Missing => entry(
             StatusCode::NOT_FOUND,
             "order_not_found",
@@ -57,8 +64,35 @@ fn refused(error: &OrderError) -> Entry {
         OrderError::CartMoved { .. } => (S::PRECONDITION_FAILED, "version_mismatch", "The cart moved on"),
         OrderError::PricesRose { .. } => (S::CONFLICT, "price_increased", "Prices rose"),
         OrderError::TotalChanged { .. } => (S::CONFLICT, "total_changed", "Another total"),
+        OrderError::UnknownHold(_) => (S::UNPROCESSABLE_ENTITY, "unknown_hold", "Unknown hold"),
+        OrderError::HoldEnded(_) => (S::CONFLICT, "hold_ended", "The hold has ended"),
     };
     entry(status, code, title, sentence(&error.to_string()))
+}
+
+fn not_held(error: &HoldError) -> Entry {
+    use StatusCode as S;
+    let (status, code, title) = match error {
+        HoldError::Order(error) => return refused(error),
+        HoldError::TooManyLines { .. } => (S::UNPROCESSABLE_ENTITY, "too_many_lines", "Too many lines"),
+        HoldError::TooManyUnits { .. } => (S::UNPROCESSABLE_ENTITY, "too_many_units", "Too many units"),
+        HoldError::TooLong { .. } => (S::UNPROCESSABLE_ENTITY, "hold_too_long", "Too long"),
+        HoldError::TooManyHolds { .. } => (S::CONFLICT, "too_many_holds", "Too many holds"),
+        HoldError::Ended(_) => (S::CONFLICT, "hold_ended", "The hold has ended"),
+        HoldError::AtItsEnd { .. } => (S::CONFLICT, "hold_at_its_end", "No more renewals"),
+    };
+    entry(status, code, title, sentence(&error.to_string()))
+}
+
+/// What is wrong with a wish to hold.
+pub(super) fn hold_errors(error: &HoldError) -> Vec<FieldError> {
+    match error {
+        HoldError::Order(error) => errors(error),
+        HoldError::TooManyLines { .. } => vec![FieldError::new("/lines", "too_many_lines", error)],
+        HoldError::TooManyUnits { .. } => vec![FieldError::new("/lines", "too_many_units", error)],
+        HoldError::TooLong { .. } => vec![FieldError::new("/seconds", "hold_too_long", error)],
+        HoldError::TooManyHolds { .. } | HoldError::Ended(_) | HoldError::AtItsEnd { .. } => Vec::new(),
+    }
 }
 
 /// What is wrong, line by line.
@@ -89,6 +123,10 @@ pub(super) fn errors(error: &OrderError) -> Vec<FieldError> {
         OrderError::TooManyUnits(id) => {
             vec![FieldError::new(format!("/lines/{id}"), "too_many_units", error)]
         }
-        OrderError::Currencies(..) | OrderError::EmptyCart | OrderError::CartMoved { .. } => Vec::new(),
+        OrderError::UnknownHold(_) => vec![FieldError::new("/hold_id", "unknown_hold", error)],
+        OrderError::Currencies(..)
+        | OrderError::EmptyCart
+        | OrderError::CartMoved { .. }
+        | OrderError::HoldEnded(_) => Vec::new(),
     }
 }

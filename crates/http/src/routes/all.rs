@@ -11,7 +11,7 @@ use crate::{
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
     docs, events,
     headers::{owner_named, product_named},
-    health, jobs,
+    health, holds, jobs,
     orders::{buy, look},
 };
 
@@ -124,6 +124,14 @@ fn of_orders() -> Vec<Mounted> {
         at("/api/v1/orders/{order_id}/steps", POST, |resource| resource.route(post().to(buy::step)))
             .for_operators(),
         at("/api/v1/orders/{order_id}/cancel", POST, |resource| resource.route(post().to(buy::cancel))),
+        at("/api/v1/holds", POST, |resource| resource.route(post().to(holds::create))),
+        at("/api/v1/holds/{hold_id}", "GET, HEAD, DELETE", |resource| {
+            resource
+                .route(get().to(holds::get))
+                .route(delete().to(holds::release))
+                .route(head().to(holds::get))
+        }),
+        at("/api/v1/holds/{hold_id}/renew", POST, |resource| resource.route(post().to(holds::renew))),
         at("/api/v1/users/{user_id}/orders", GET, read!(look::of_user)).compressed(),
     ]
 }

@@ -15,6 +15,7 @@ mod current;
 mod dashboard;
 mod database;
 mod devtools;
+mod holds;
 mod inputs;
 mod jobs;
 mod kit;

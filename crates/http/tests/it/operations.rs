@@ -66,6 +66,7 @@ async fn the_document_has_every_address_and_no_other() {
                     "job_id" => "JobId",
                     "queue" => "Queue",
                     "order_id" => "OrderId",
+                    "hold_id" => "HoldId",
                     _ => "ProductId",
                 };
                 assert!(parameters.contains(wanted), "{method} {path}: {parameters}");

@@ -23,12 +23,16 @@ mod classic;
 mod conventions;
 #[path = "../it/current.rs"]
 mod current;
+#[path = "../it/holds.rs"]
+mod holds;
 #[path = "../it/inputs.rs"]
 mod inputs;
 #[path = "../it/jobs.rs"]
 mod jobs;
 #[path = "../it/kit.rs"]
 mod kit;
+#[path = "../it/orders.rs"]
+mod orders;
 #[path = "../it/routes.rs"]
 mod routes;
 #[path = "../it/stage.rs"]

@@ -2,7 +2,7 @@
 
 mod list;
 mod place;
-mod read;
+pub(crate) mod read;
 mod step;
 
 use async_trait::async_trait;
@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// How often all is begun anew when somebody else was quicker, or two transactions waited for each other in a circle.
-const TRIES: usize = 10;
+pub(crate) const TRIES: usize = 10;
 
 /// It was in vain each time.
-fn collided() -> StorageError {
+pub(crate) fn collided() -> StorageError {
     StorageError::Unavailable("others were quicker again and again".into())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use cartwright_domain::{Gate, Order, OwnerId, ProductId, Purchase};
+use cartwright_domain::{Gate, HoldId, Order, OwnerId, ProductId, Purchase};
 use cartwright_storage::{
     DecidedOrders, Fence, FollowUp, IdempotencyClaim, LoadedForOrders, OrderBatch, OrderPolicy, OrderRequest,
     Placed, StockLocking, StorageError, decide_orders,
@@ -11,18 +11,19 @@ use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
+use uuid::Uuid;
 
 use super::{TRIES, collided, read};
 use crate::{
     carts::{distinct, load_carts},
     claims::{self, Claimed},
     error::not_as_many,
-    jobs, lock_keys,
+    holds, jobs, lock_keys,
     read::{at, bad, carts, gate},
     recent::Known,
     sql::{
-        CartRow, GateRow, InsertOrderLines, InsertOrders, LoadOffers, LoadOrdersOfCarts, LockCarts,
-        LockOffers, OfferRow, OrderRow, ReadGate, TakeStock,
+        CartRow, GateRow, HoldRow, InsertOrderLines, InsertOrders, LoadHolds, LoadOffers, LoadOrdersOfCarts,
+        LoadOrdersOfHolds, LockCarts, LockOffers, OfferRow, OrderRow, ReadGate, TakeStock,
     },
     store::PostgresStore,
     transaction::{Failure, Transaction},
@@ -64,11 +65,14 @@ impl PostgresStore {
             None => carry_out(&transaction, &names, requests, policy, fence).await,
         };
         match written {
-            Ok(Written { decided, committed }) => {
+            Ok(Written { decided, mut returned, committed }) => {
                 transaction.end(committed).await?;
                 self.recent.written(&decided.carts);
                 self.offers.sold(&decided);
-                Ok(Some(decided.into_batch()))
+                let mut batch = decided.into_batch();
+                returned.retain(|product| !batch.turned.contains(product));
+                batch.turned.append(&mut returned);
+                Ok(Some(batch))
             }
             Err(failure) => {
                 self.offers.forget(&names.products);
@@ -87,6 +91,7 @@ impl PostgresStore {
     ) -> Option<(DecidedOrders, DateTime<Utc>)> {
         if !names.owners.owners.is_empty()
             || !names.claims.is_empty()
+            || !names.holds.is_empty()
             || policy.locking == StockLocking::Locked
         {
             return None;
@@ -111,6 +116,8 @@ struct Names<'a> {
     claimants: Vec<usize>,
     /// The carts' versions that may have been ordered before.
     ordered: Vec<(&'a OwnerId, u64)>,
+    /// The holds that are to become orders, each once.
+    holds: Vec<HoldId>,
 }
 
 impl<'a> Names<'a> {
@@ -121,20 +128,23 @@ impl<'a> Names<'a> {
         locks.dedup();
         let owners = store.recent.of(&owners);
         let mut products = BTreeSet::new();
-        let mut ordered = Vec::new();
+        let (mut ordered, mut holds) = (Vec::new(), Vec::new());
         for request in requests {
             match &request.purchase {
                 Purchase::Lines(lines) => products.extend(lines.iter().map(|(product, _)| product.clone())),
                 Purchase::Cart { version } => ordered.push((&request.owner, *version)),
+                Purchase::Hold(id) => holds.push(*id),
             }
         }
+        holds.sort_unstable();
+        holds.dedup();
         for cart in owners.remembered().values() {
             products.extend(cart.lines().iter().map(|line| line.product_id.clone()));
         }
         let claims =
             requests.iter().enumerate().filter_map(|(at, request)| Some((request.claim.as_ref()?, at)));
         let (claims, claimants) = claims.unzip();
-        Self { owners, locks, products, claims, claimants, ordered }
+        Self { owners, locks, products, claims, claimants, ordered, holds }
     }
 }
 
@@ -143,6 +153,8 @@ struct UnderLocks {
     gate: Vec<GateRow>,
     carts: Vec<CartRow>,
     ordered: Vec<(i64, OrderRow)>,
+    holds: Vec<(i64, HoldRow)>,
+    of_holds: Vec<(i64, OrderRow)>,
     offers: Vec<OfferRow>,
     claimed: Claimed,
 }
@@ -150,6 +162,8 @@ struct UnderLocks {
 /// What was decided and written, and whether it is committed already.
 struct Written {
     decided: DecidedOrders,
+    /// Products of which there is some again, because holds of them have expired.
+    returned: Vec<ProductId>,
     committed: bool,
 }
 
@@ -177,23 +191,29 @@ async fn carry_out(
     let in_carts = loaded.carts.values().flat_map(|cart| cart.lines().iter().map(|line| &line.product_id));
     let missed: BTreeSet<ProductId> = in_carts.filter(|id| !names.products.contains(*id)).cloned().collect();
     loaded.products.extend(read::offers(offers(transaction.pipe(), &missed, policy.locking).await?)?);
+    // Nothing is looked for as long as there is enough.
+    let lacking = loaded.lacking(requests);
+    let more = holds::can_be_had(transaction.pipe(), &lacking, &loaded.products, now).await?;
     let adaptive = policy.locking == StockLocking::Adaptive;
-    let again = adaptive.then(|| loaded.clone());
-    let mut decided = decide_orders(requests, loaded, policy, now);
-    if decided.is_empty() {
-        return Ok(Written { decided, committed: false });
+    let again = (adaptive || more).then(|| loaded.clone());
+    let (mut decided, mut returned) = (decide_orders(requests, loaded, policy, now), Vec::new());
+    if decided.is_empty() && !more {
+        return Ok(Written { decided, returned, committed: false });
     }
-    if let Some(mut loaded) = again.filter(|_| !decided.had_plenty()) {
+    if let Some(mut loaded) = again.filter(|_| more || !decided.had_plenty()) {
         // Not much is left: in line, and as it is when it is our turn.
         let all: BTreeSet<ProductId> = loaded.products.keys().cloned().collect();
         loaded.products = read::offers(offers(transaction.pipe(), &all, StockLocking::Locked).await?)?;
+        let lacking = loaded.lacking(requests);
+        returned = holds::give_back(transaction.pipe(), &lacking, &mut loaded.products, now).await?;
         decided = decide_orders(requests, loaded, policy, now);
         if decided.is_empty() {
-            return Ok(Written { decided, committed: false });
+            return Ok(Written { decided, returned, committed: false });
         }
     }
     let write = ToWrite { decided, requests, follow_up: &policy.follow_up, now };
-    write.run(transaction, Begin::Done, (gate, fence)).await
+    let written = write.run(transaction, Begin::Done, (gate, fence)).await?;
+    Ok(Written { returned, ..written })
 }
 
 /// What is to be written.
@@ -223,20 +243,21 @@ impl ToWrite<'_> {
                 _ => Ok(()),
             }
         };
-        // Carts may only be committed when the fence is up. Without any, `COMMIT` goes with what is written: as each
-        // statement fails when it has not written what it should, that is then a rollback.
-        let at_once = changing.is_empty();
+        // Carts may only be committed when the fence is up, and holds when all of them could be claimed. Without any, `COMMIT`
+        // goes with what is written: as each statement fails when it has not written what it should, that is then a rollback.
+        let at_once = changing.is_empty() && decided.claimed.is_empty();
         let begin = async { if begin == Begin::Now { transaction.begin().await } else { Ok(()) } };
         let commit = async { if at_once { transaction.pipe_commit().await } else { Ok(()) } };
         let connection = transaction.pipe();
-        // Stock last: its rows are locked for as short as can be.
-        let (begun, made, lines, written, queued, left, raised, committed) = join!(
+        // Stock last: its rows are locked for as short as can be. Only holds come after it, as they do for everybody.
+        let (begun, made, lines, written, queued, left, claimed, raised, committed) = join!(
             begin,
             insert_orders(connection, &decided, now),
             insert_lines(connection, &decided, now),
             write.run(connection),
             jobs::insert(connection, &jobs, now),
             take(connection, &decided, now),
+            holds::claim(connection, &decided.claimed, now),
             raise,
             commit,
         );
@@ -245,13 +266,14 @@ impl ToWrite<'_> {
         let left = left?;
         made.and(lines).and(written)?;
         queued?;
+        claimed?;
         committed?;
         for (id, left) in decided.taken.keys().zip(left) {
             if let Some(product) = decided.products.get_mut(id) {
                 product.stock = u32::try_from(left).map_err(bad("a negative stock"))?;
             }
         }
-        Ok(Written { decided, committed: at_once })
+        Ok(Written { decided, returned: Vec::new(), committed: at_once })
     }
 }
 
@@ -279,19 +301,37 @@ async fn lock_and_read(
         locked?;
         Ok((gate?, carts?, ordered?))
     };
-    let (begun, busy, carts, keys, offers) = join!(
+    let (begun, busy, carts, keys, offers, holds) = join!(
         transaction.begin(),
         claims::lock(connection, &names.claims),
         carts,
         claims::load(connection, &names.claims),
         offers(connection, &names.products, locking),
+        load_holds(connection, &names.holds),
     );
     // The first that failed is the reason; those after it were only refused because of it.
     begun?;
     let busy = busy?;
     let (gate, carts, ordered) = carts?;
     let claimed = Claimed { busy, rows: keys? };
-    Ok(UnderLocks { gate, carts, ordered, offers: offers?, claimed })
+    let (offers, (holds, of_holds)) = (offers?, holds?);
+    Ok(UnderLocks { gate, carts, ordered, holds, of_holds, offers, claimed })
+}
+
+/// Holds, as they are, and the orders that some of them became. They are not locked: products come first.
+async fn load_holds(
+    connection: &AsyncPgConnection,
+    holds: &[HoldId],
+) -> QueryResult<(Vec<(i64, HoldRow)>, Vec<(i64, OrderRow)>)> {
+    if holds.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let ids: Vec<Uuid> = holds.iter().map(|id| id.uuid()).collect();
+    let (holds, orders) = join!(
+        LoadHolds { ids: ids.clone() }.load(&mut &*connection),
+        LoadOrdersOfHolds { ids }.load(&mut &*connection),
+    );
+    Ok((holds?, orders?))
 }
 
 async fn offers(
@@ -322,9 +362,14 @@ fn values(
     let ordered: HashMap<(OwnerId, u64), Order> = (names.ordered.iter().zip(orders))
         .filter_map(|((owner, version), order)| Some((((*owner).clone(), *version), order?)))
         .collect();
+    let kept = holds::read::in_places(names.holds.len(), found.holds)?;
+    let holds = names.holds.iter().zip(kept).filter_map(|(id, kept)| Some((*id, kept?))).collect();
+    let orders = read::in_places(names.holds.len(), found.of_holds)?;
+    let claimed = names.holds.iter().zip(orders).filter_map(|(id, order)| Some((*id, order?))).collect();
     let gate = if names.owners.owners.is_empty() { None } else { Some(gate(found.gate)?) };
     let carts = carts(&names.owners, found.carts)?;
-    Ok((gate, LoadedForOrders { carts, products: read::offers(found.offers)?, ordered, keys }))
+    let products = read::offers(found.offers)?;
+    Ok((gate, LoadedForOrders { carts, products, ordered, holds, claimed, keys }))
 }
 
 /// Takes the stock: what is left, in the order of the products. [`Failure::Overtaken`] where there is not enough any more,

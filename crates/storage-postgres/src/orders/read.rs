@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is offered, by product.
-pub(super) fn offers(rows: Vec<OfferRow>) -> Result<HashMap<ProductId, OfferedProduct>, StorageError> {
+pub(crate) fn offers(rows: Vec<OfferRow>) -> Result<HashMap<ProductId, OfferedProduct>, StorageError> {
     let offer = |(id, name, price, currency, active, stock): OfferRow| {
         let id = ProductId::new(&id).map_err(bad("a product with a bad id"))?;
         let stock = u32::try_from(stock).map_err(bad("a product with a negative stock"))?;
@@ -24,7 +24,7 @@ pub(super) fn offers(rows: Vec<OfferRow>) -> Result<HashMap<ProductId, OfferedPr
 }
 
 /// Orders at the positions that their rows name, from 1, among so many.
-pub(super) fn in_places(
+pub(crate) fn in_places(
     length: usize,
     rows: Vec<(i64, OrderRow)>,
 ) -> Result<Vec<Option<Order>>, StorageError> {
@@ -80,7 +80,7 @@ pub(super) fn transition(
     Ok(Transition { from: from.map(status).transpose()?, to: status(to)?, at, reason })
 }
 
-fn money(minor: i64, currency: &str) -> Result<Money, StorageError> {
+pub(crate) fn money(minor: i64, currency: &str) -> Result<Money, StorageError> {
     let currency = Currency::new(currency).map_err(bad("a price in an unknown currency"))?;
     Money::from_minor(minor, currency).map_err(bad("a price out of range"))
 }

@@ -10,6 +10,7 @@
 mod built;
 mod carts;
 mod gate;
+mod holds;
 pub(crate) mod jobs;
 mod keys;
 mod listings;
@@ -24,6 +25,11 @@ mod words;
 pub(crate) use built::{Bind, Built};
 pub(crate) use carts::{CartRow, InsertCarts, LoadCarts, UpdateCarts};
 pub(crate) use gate::{ChangeReplicas, CloseGate, GateRow, OpenGate, ReadGate};
+pub(crate) use holds::{
+    CountHolds, EmptyExpired, EmptyHolds, EndHolds, ExtendHold, ExtendHoldLines, ForgetHolds, HoldRow,
+    InsertHoldLines, InsertHolds, LoadHolds, LoadOrdersOfHolds, LockExpired, LockHolders, LockHolds,
+    LockProductsOfHolds, LookExpired, PickExpired, RetakeHoldLines, WarnOfHolds,
+};
 pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};
 pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKeys};

@@ -123,7 +123,7 @@ statement! {
 }
 
 statement! {
-    /// Retires a product that is locked when an order names it, and removes it otherwise: how many of each.
+    /// Retires a product that is locked when an order or a hold has moved its stock, and removes it otherwise: how many of each.
     RemoveProduct<'a> { id: &'a str as Text, now: DateTime<Utc> as Timestamptz }
     (BigInt, BigInt)
     "WITH ordered AS MATERIALIZED ( \

@@ -15,11 +15,11 @@ use cartwright_testkit::Postgres;
 use crate::kit::{direct, ended, list_tea, node, run, shop};
 
 /// Passes bytes on and counts how often the client spoke after the server had: round trips.
-struct Turns(Arc<Mutex<(bool, u32)>>);
+pub(crate) struct Turns(Arc<Mutex<(bool, u32)>>);
 
 impl Turns {
     /// Returns the port to connect to.
-    fn before(server: u16) -> (Self, u16) {
+    pub(crate) fn before(server: u16) -> (Self, u16) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new((true, 0)));
@@ -41,7 +41,8 @@ impl Turns {
         (turns, port)
     }
 
-    fn take(&self) -> u32 {
+    /// How many since it was last asked.
+    pub(crate) fn take(&self) -> u32 {
         std::mem::take(&mut self.0.lock().unwrap().1)
     }
 }

@@ -5,6 +5,7 @@ mod conformance;
 mod cost;
 mod cuts;
 mod faults;
+mod holds;
 mod jobs;
 mod kit;
 mod nodes;

@@ -23,6 +23,7 @@ use crate::{
     statement::{Bind, Statement},
 };
 
+pub(crate) use place::{ENTER, MOVE_STOCK, offers};
 #[cfg(test)]
 pub(crate) use {
     place::LOAD_OFFERS,

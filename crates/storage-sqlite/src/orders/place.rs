@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use cartwright_domain::{Currency, Money, OwnerId, ProductId, Purchase};
+use cartwright_domain::{Currency, HoldId, Money, Order, OrderId, OwnerId, ProductId, Purchase};
 use cartwright_storage::{
-    DecidedOrders, LoadedForOrders, OfferedProduct, OrderBatch, OrderPolicy, OrderRequest, Placed,
+    DecidedOrders, KeptHold, LoadedForOrders, OfferedProduct, OrderBatch, OrderPolicy, OrderRequest, Placed,
     StorageError, decide_orders,
 };
 use chrono::{DateTime, Utc};
@@ -16,13 +16,13 @@ use diesel::{
     sql_types::{BigInt, Bool, Text},
 };
 
-use super::read::{self, LOAD_OF_CARTS};
+use super::read::{self, LOAD_OF_CARTS, LOAD_ORDERS};
 use crate::{
     batch::FenceAhead,
     claims,
     connection::Transaction,
     error::storage_error,
-    gate, jobs,
+    gate, holds, jobs,
     rows::{broken, json, load_carts},
     statement::{Bind, Statement},
     write::{self, exactly, put},
@@ -34,7 +34,7 @@ pub(crate) const LOAD_OFFERS: &str = "\
 
 /// Shoppers see when there is none any more, or some again: that is another version of the product. The check of the
 /// column refuses what is not there.
-pub(super) const MOVE_STOCK: &str = "\
+pub(crate) const MOVE_STOCK: &str = "\
     UPDATE products SET stock = stock + moved.value ->> 1, moves = moves + 1, \
         version = version + (stock = 0 OR stock + moved.value ->> 1 = 0), \
         updated_at = iif(stock = 0 OR stock + moved.value ->> 1 = 0, moved.value ->> 2, updated_at) \
@@ -51,7 +51,7 @@ const PUT_LINES: &str = "\
     FROM json_each(?) AS line CROSS JOIN orders AS o ON o.id = line.value ->> 0";
 
 /// Order, product, kind, units, time.
-pub(super) const ENTER: &str = "\
+pub(crate) const ENTER: &str = "\
     INSERT INTO stock_ledger (source, product_id, kind, units, at) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)";
 
@@ -65,22 +65,32 @@ pub(super) fn place(
     let mut transaction = Transaction::begin(connection)?;
     let connection = transaction.connection();
     let gate = gate::read(connection)?;
-    let loaded = load(connection, requests, now)?;
+    let mut loaded = load(connection, requests, now)?;
+    // Nothing is looked for as long as there is enough.
+    let lacking = loaded.lacking(requests);
+    let mut returned = holds::give_back(connection, &lacking, &mut loaded.products, now)?;
     let decided = decide_orders(requests, loaded, policy, now);
     if decided.is_empty() {
-        // Dropping the transaction ends it.
-        return Ok(decided.into_batch());
+        // Dropping the transaction ends it. What came back and was not enough stays in stock.
+        if !lacking.is_empty() {
+            transaction.commit()?;
+        }
+        return Ok(OrderBatch { outcomes: decided.outcomes, turned: returned });
     }
     let emptied = decided.carts.iter().map(|change| change.after.owner().clone()).collect();
     let fenced = ahead.around(gate, emptied, || {
         insert(connection, &decided, now)?;
+        holds::claim(connection, &decided.claimed, now)?;
         write::carts(connection, &decided.carts)?;
         jobs::insert(connection, &policy.follow_up.jobs(decided.made(), now)?, now)?;
         claims::keep(connection, decided.kept_answers(requests), now)
     })?;
     transaction.commit()?;
     drop(fenced);
-    Ok(decided.into_batch())
+    let mut batch = decided.into_batch();
+    returned.retain(|product| !batch.turned.contains(product));
+    batch.turned.append(&mut returned);
+    Ok(batch)
 }
 
 /// What the requests are decided by, each kind in one statement.
@@ -95,11 +105,12 @@ fn load(
     let keys = claims::load(connection, &claims, now)?;
     let (mut carts, mut ordered) = (HashMap::new(), HashMap::new());
     let mut versions: Vec<(&OwnerId, u64)> = Vec::new();
-    let mut products: BTreeSet<ProductId> = BTreeSet::new();
+    let (mut products, mut held) = (BTreeSet::<ProductId>::new(), Vec::new());
     for request in requests {
         match &request.purchase {
             Purchase::Lines(lines) => products.extend(lines.iter().map(|(product, _)| product.clone())),
             Purchase::Cart { version } => versions.push((&request.owner, *version)),
+            Purchase::Hold(id) => held.push(*id),
         }
     }
     if !versions.is_empty() {
@@ -114,10 +125,29 @@ fn load(
             }
         }
     }
-    Ok(LoadedForOrders { carts, products: offers(connection, &products)?, ordered, keys })
+    let (holds, claimed) = holds(connection, &held)?;
+    Ok(LoadedForOrders { carts, products: offers(connection, &products)?, ordered, holds, claimed, keys })
 }
 
-pub(super) fn offers(
+type Holds = HashMap<HoldId, KeptHold>;
+
+/// Holds, and what those of them became that were claimed.
+fn holds(
+    connection: &mut SqliteConnection,
+    ids: &[HoldId],
+) -> Result<(Holds, HashMap<HoldId, Order>), StorageError> {
+    let holds = holds::load(connection, ids)?;
+    let became: HashMap<OrderId, HoldId> =
+        holds.values().filter_map(|kept| Some((kept.hold.order?, kept.hold.id))).collect();
+    if became.is_empty() {
+        return Ok((holds, HashMap::new()));
+    }
+    let orders = read::load(connection, LOAD_ORDERS, &json(&became.keys().collect::<Vec<_>>())?)?;
+    let claimed = orders.into_iter().filter_map(|order| Some((*became.get(&order.id)?, order)));
+    Ok((holds, claimed.collect()))
+}
+
+pub(crate) fn offers(
     connection: &mut SqliteConnection,
     products: &BTreeSet<ProductId>,
 ) -> Result<HashMap<ProductId, OfferedProduct>, StorageError> {

@@ -6,13 +6,13 @@ use std::{
 };
 
 use cartwright_domain::{
-    Applied, Cart, Command, Context, Currency, Line, Money, Order, OrderError, OrderLine, OrderStatus,
-    OwnerId, PriceDifference, ProductId, Purchase, Shortage,
+    Applied, Cart, Command, Context, Currency, HoldId, HoldStatus, Line, Money, Order, OrderError, OrderId,
+    OrderLine, OrderStatus, OwnerId, PriceDifference, ProductId, Purchase, Shortage,
 };
 use chrono::{DateTime, Utc};
 
 use super::{OrderBatch, OrderPolicy, OrderRequest, Placed};
-use crate::{CartChange, IdempotencyClaim, KeyState};
+use crate::{CartChange, IdempotencyClaim, KeptHold, KeyState, Lacking, lacking};
 
 /// A product as far as an order needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,37 @@ pub struct LoadedForOrders {
     pub products: HashMap<ProductId, OfferedProduct>,
     /// Orders of versions of carts that requests name.
     pub ordered: HashMap<(OwnerId, u64), Order>,
+    /// The holds that requests name. The others are not there.
+    pub holds: HashMap<HoldId, KeptHold>,
+    /// What those of them became that were claimed.
+    pub claimed: HashMap<HoldId, Order>,
     /// The state of idempotency keys, by the position of their request. The others are free.
     pub keys: HashMap<usize, KeyState<Order>>,
+}
+
+impl LoadedForOrders {
+    /// What is lacking of what is wanted, all requests together.
+    pub fn lacking(&self, requests: &[OrderRequest]) -> Lacking {
+        let in_lines = requests.iter().filter_map(|request| match &request.purchase {
+            Purchase::Lines(lines) => Some(lines.iter().map(|(product, units)| (product, *units))),
+            Purchase::Cart { .. } | Purchase::Hold(_) => None,
+        });
+        let in_carts = self.carts.values().flat_map(|cart| cart.lines());
+        let in_carts = in_carts.map(|line| (&line.product_id, line.quantity));
+        let wanted = in_lines.flatten().chain(in_carts);
+        lacking(&self.products, wanted.map(|(product, quantity)| (product, u32::from(quantity.get()))))
+    }
+}
+
+/// A hold that becomes an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimedHold {
+    /// Which hold.
+    pub hold: HoldId,
+    /// Which order.
+    pub order: OrderId,
+    /// How many lines both have.
+    pub lines: usize,
 }
 
 /// Units of a product that orders of a batch take.
@@ -47,7 +76,7 @@ pub struct Moved<'a> {
     pub order: &'a Order,
     /// Which line of it.
     pub line: &'a OrderLine,
-    /// Whether it is taken from stock. What the catalogue does not know has none.
+    /// Whether it comes out of the stock, or out of a hold. What the catalogue does not know has no stock.
     pub stocked: bool,
 }
 
@@ -64,6 +93,8 @@ pub struct DecidedOrders {
     pub products: HashMap<ProductId, OfferedProduct>,
     /// The carts that are emptied, each once, in the order of their owners.
     pub carts: Vec<CartChange>,
+    /// The holds that become orders, in the order of their ids.
+    pub claimed: Vec<ClaimedHold>,
     /// Positions of the requests whose order is to be kept under their key.
     keep: Vec<usize>,
     plenty: bool,
@@ -80,9 +111,11 @@ impl DecidedOrders {
 
     /// Every line of the orders that are made.
     pub fn lines(&self) -> impl Iterator<Item = Moved<'_>> {
-        self.made().flat_map(|order| {
-            let moved = |line| Moved { order, line, stocked: self.taken.contains_key(&line.product_id) };
-            order.lines.iter().map(moved)
+        let of_holds: HashSet<OrderId> = self.claimed.iter().map(|claimed| claimed.order).collect();
+        self.made().flat_map(move |order| {
+            let held = of_holds.contains(&order.id);
+            let stocked = move |line: &OrderLine| held || self.taken.contains_key(&line.product_id);
+            order.lines.iter().map(move |line| Moved { order, line, stocked: stocked(line) })
         })
     }
 
@@ -126,11 +159,14 @@ pub fn decide_orders(
     policy: &OrderPolicy,
     now: DateTime<Utc>,
 ) -> DecidedOrders {
-    let LoadedForOrders { carts, products, ordered, mut keys } = loaded;
+    let LoadedForOrders { carts, products, ordered, holds, claimed: orders_of_holds, mut keys } = loaded;
     let mut batch = Batch {
         carts,
         products,
         ordered,
+        holds,
+        orders_of_holds,
+        claimed: BTreeMap::new(),
         emptied: BTreeMap::new(),
         taken: BTreeMap::new(),
         allow_unlisted: policy.allow_unlisted,
@@ -163,6 +199,7 @@ pub fn decide_orders(
         sold_out,
         products: batch.products,
         carts: batch.emptied.into_values().collect(),
+        claimed: batch.claimed.into_values().collect(),
         keep,
         plenty,
     }
@@ -173,6 +210,9 @@ struct Batch {
     /// With the stock that the requests so far have left.
     products: HashMap<ProductId, OfferedProduct>,
     ordered: HashMap<(OwnerId, u64), Order>,
+    holds: HashMap<HoldId, KeptHold>,
+    orders_of_holds: HashMap<HoldId, Order>,
+    claimed: BTreeMap<HoldId, ClaimedHold>,
     emptied: BTreeMap<OwnerId, CartChange>,
     taken: BTreeMap<ProductId, u32>,
     allow_unlisted: bool,
@@ -186,6 +226,7 @@ impl Batch {
     fn carry_out(&mut self, request: &OrderRequest) -> Placed {
         let (cart, version) = match &request.purchase {
             Purchase::Lines(_) => (None, None),
+            Purchase::Hold(id) => return self.claim(request, *id),
             Purchase::Cart { version } => {
                 if let Some(order) = self.ordered.get(&(request.owner.clone(), *version)) {
                     return Placed::Replayed(order.clone());
@@ -209,6 +250,26 @@ impl Batch {
         }
     }
 
+    /// An order of what a hold keeps: its units have left the stock already.
+    fn claim(&mut self, request: &OrderRequest, id: HoldId) -> Placed {
+        let order = match self.holds.get(&id).filter(|kept| kept.hold.owner == request.owner) {
+            None => Err(OrderError::UnknownHold(id)),
+            Some(kept) => match self.orders_of_holds.get(&id) {
+                Some(order) => return Placed::Replayed(order.clone()),
+                None => claimed(kept, request, self.now),
+            },
+        };
+        match order {
+            Err(error) => Placed::Refused { error, cart: None },
+            Ok(order) => {
+                let claimed = ClaimedHold { hold: id, order: order.id, lines: order.lines.len() };
+                self.claimed.insert(id, claimed);
+                self.orders_of_holds.insert(id, order.clone());
+                Placed::Done(order)
+            }
+        }
+    }
+
     fn order(
         &self,
         request: &OrderRequest,
@@ -225,6 +286,8 @@ impl Batch {
             (Purchase::Cart { .. }, cart) => {
                 return Err(OrderError::CartMoved { actual: cart.map_or(0, Cart::version) });
             }
+            // Of these, orders are made by `claim`.
+            (Purchase::Hold(_), _) => Vec::new(),
         };
         if wishes.is_empty() {
             return Err(if cart.is_some() { OrderError::EmptyCart } else { OrderError::NothingBought });
@@ -295,7 +358,28 @@ impl Batch {
     }
 }
 
-fn one_currency(lines: &[OrderLine]) -> Result<Currency, OrderError> {
+/// The order that a hold becomes. What it keeps is bought at the prices of the hold, also when it is not for sale any more.
+fn claimed(kept: &KeptHold, request: &OrderRequest, now: DateTime<Utc>) -> Result<Order, OrderError> {
+    let hold = &kept.hold;
+    if !kept.is_kept(now) {
+        let expired = hold.status == HoldStatus::Active;
+        return Err(OrderError::HoldEnded(if expired { HoldStatus::Expired } else { hold.status }));
+    }
+    let order = Order {
+        id: request.id,
+        owner: request.owner.clone(),
+        status: OrderStatus::Pending,
+        currency: hold.currency,
+        lines: hold.lines.clone(),
+        cart_version: None,
+        created_at: now,
+        updated_at: now,
+    };
+    agreed(&order, &[], request.expected_total)?;
+    Ok(order)
+}
+
+pub(crate) fn one_currency(lines: &[OrderLine]) -> Result<Currency, OrderError> {
     let mut currencies = lines.iter().map(|line| line.price.currency());
     let first = currencies.next().ok_or(OrderError::NothingBought)?;
     match currencies.find(|currency| *currency != first) {

@@ -15,7 +15,8 @@ use chrono::{DateTime, Utc};
 
 use crate::{Fence, IdempotencyClaim, KeyState, Progress, StorageError};
 
-pub use decide::{DecidedOrders, LoadedForOrders, Moved, OfferedProduct, decide_orders};
+pub(crate) use decide::one_currency;
+pub use decide::{ClaimedHold, DecidedOrders, LoadedForOrders, Moved, OfferedProduct, decide_orders};
 pub use follow_up::FollowUp;
 pub use steps::{DecidedSteps, TakenStep, decide_steps};
 
@@ -46,8 +47,8 @@ impl OrderRequest {
 pub enum Placed {
     /// There is an order.
     Done(Order),
-    /// The order was made before, under the same idempotency key, or of the same version of the cart. This is what it
-    /// was under the key then, and what the order of the cart is now.
+    /// The order was made before, under the same idempotency key, or of the same version of the cart, or of the same hold.
+    /// This is what it was under the key then, and what the order of the cart or the hold is now.
     Replayed(Order),
     /// A rule forbids it.
     Refused {
@@ -186,8 +187,9 @@ pub trait OrderStore: Send + Sync + 'static {
     ///    ids.
     /// 2. In later statements, so that they see what the locks' previous holders committed: read the gate, the carts, the
     ///    products, the answers of used keys, and the orders that were made of the same versions of carts.
-    /// 3. Decide each request in order, with [`decide_orders`]: what fits is admitted, and what does not is refused alone;
-    ///    a later, smaller one may still fit.
+    /// 3. Where units of a product are lacking, give back those of it that are in holds that have expired, under the
+    ///    product's lock. Decide each request in order, with [`decide_orders`]: what fits is admitted, and what does not is
+    ///    refused alone; a later, smaller one may still fit.
     /// 4. [`Fence::raise`] for the carts that are emptied, if any; write stock, orders, lines, ledger, carts, answers and
     ///    [jobs](OrderPolicy::follow_up); commit.
     ///
