@@ -12,9 +12,10 @@ use std::{
 };
 
 use cartwright_domain::{
-    Clock, Order, OrderId, OrderPaging, OrderQuery, OrderStatus, PageSize, ProductId, SystemClock,
+    Clock, HoldId, HoldStatus, Order, OrderId, OrderPaging, OrderQuery, OrderStatus, PageSize, ProductId,
+    SystemClock,
 };
-use cartwright_storage::{CatalogStore, JobFilter, JobState, JobStore, OrderStore, ReadFrom};
+use cartwright_storage::{CatalogStore, HoldStore, JobFilter, JobState, JobStore, OrderStore, ReadFrom};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_testkit::{Postgres, RedisTopology, ServerProcess, eventually, ports};
 use rand::Rng;
@@ -83,6 +84,7 @@ fn in_flight(answer: &crate::client::Answer) -> bool {
 struct Told {
     orders: HashSet<OrderId>,
     cancelled: HashSet<OrderId>,
+    holds: HashSet<HoldId>,
 }
 
 fn id(order: &Value) -> OrderId {
@@ -98,7 +100,12 @@ async fn customer(nodes: Arc<Nodes>, n: usize) -> Told {
             break;
         }
         let (product, units) = ((n + turn) % PRODUCTS, 1 + turn % 3);
-        let order = if turn % 2 == 0 {
+        let order = if turn % 3 == 2 {
+            match hold(&nodes, &user, (n, turn), &mut told).await {
+                Some(order) => order,
+                None => continue,
+            }
+        } else if turn % 3 == 0 {
             let headers = format!("{user}idempotency-key: key-{n}-{turn}\r\n");
             let body = json!({"product_id": format!("p{product}"), "quantity": units}).to_string();
             let buy = || nodes.ask(&headers, "POST", "/api/v1/orders", &body);
@@ -148,6 +155,41 @@ async fn customer(nodes: Arc<Nodes>, n: usize) -> Told {
         }
     }
     told
+}
+
+/// Has a product kept, and buys it, gives it back, or forgets it: the order, if there is one.
+async fn hold(nodes: &Nodes, user: &str, (n, turn): (usize, usize), told: &mut Told) -> Option<Value> {
+    let headers = format!("{user}idempotency-key: hold-{n}-{turn}\r\n");
+    let seconds = if turn % 4 == 3 { 1 } else { 3_600 };
+    let body =
+        json!({"product_id": format!("p{}", (n + turn) % PRODUCTS), "quantity": 2, "seconds": seconds});
+    let body = body.to_string();
+    let reserve = || nodes.ask(&headers, "POST", "/api/v1/holds", &body);
+    let (first, second) = tokio::join!(reserve(), reserve());
+    assert_eq!((first.0, &first.1["id"]), (201, &second.1["id"]), "one hold for a key: {first:?} {second:?}");
+    let hold: HoldId = first.1["id"].as_str().unwrap().parse().unwrap();
+    assert!(told.holds.insert(hold), "a hold of before: {hold}");
+    match turn % 4 {
+        0 | 1 => {
+            let body = json!({"hold_id": hold}).to_string();
+            let claim = || nodes.ask(user, "POST", "/api/v1/orders", &body);
+            let (first, second) = tokio::join!(claim(), claim());
+            assert_eq!(
+                (first.0, id(&first.1)),
+                (201, id(&second.1)),
+                "one order for a hold: {first:?} {second:?}"
+            );
+            return Some(first.1);
+        }
+        2 => {
+            let path = format!("/api/v1/holds/{hold}");
+            let (status, answer) = nodes.ask(user, "DELETE", &path, "").await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        // Of these, it expires.
+        _ => {}
+    }
+    None
 }
 
 /// Kills somebody every 2 to 5 seconds, and starts him again.
@@ -201,6 +243,7 @@ async fn nothing_is_lost_or_done_twice_when_nodes_and_workers_are_killed() {
         ("REDIS_REPLICA_URLS", replica.as_str()),
         ("CARTWRIGHT__ORDERS__PROCESS_AFTER_SECONDS", "1"),
         ("CARTWRIGHT__JOBS__IN_SERVE", "off"),
+        ("CARTWRIGHT__HOLDS__PER_USER", "10000"),
     ];
     let migrated = run(folder.path(), &["migrate"], &variables);
     assert!(migrated.status.success(), "{}", text(&migrated));
@@ -232,8 +275,10 @@ async fn nothing_is_lost_or_done_twice_when_nodes_and_workers_are_killed() {
         let one = one.unwrap();
         told.orders.extend(one.orders);
         told.cancelled.extend(one.cancelled);
+        told.holds.extend(one.holds);
     }
-    println!("{killed} kills, {} orders, {} cancelled", told.orders.len(), told.cancelled.len());
+    let (orders, cancelled, holds) = (told.orders.len(), told.cancelled.len(), told.holds.len());
+    println!("{killed} kills, {orders} orders, {cancelled} cancelled, {holds} holds");
     assert!(killed > 0 && told.orders.len() > 20, "something happened");
 
     // Jobs of the dead run again, in time.
@@ -263,17 +308,28 @@ async fn nothing_is_lost_or_done_twice_when_nodes_and_workers_are_killed() {
             }
         }
     }
-    for (n, left) in left.into_iter().enumerate() {
-        let id = ProductId::new(&format!("p{n}")).unwrap();
-        let found = store.products(&[id], ReadFrom::Primary).await.unwrap().remove(0).unwrap();
-        assert_eq!(found.details.stock.get(), left, "p{n}: what was not sold is there");
-    }
-    assert_eq!(store.stock_drift().await.unwrap(), 0);
-    let dead = JobFilter { state: Some(JobState::Dead), limit: 10, ..JobFilter::default() };
-    assert!(store.list_jobs(&dead).await.unwrap().is_empty());
+    // Nothing runs any more that could change them: what expired is swept, or keeps its units.
     for process in &processes {
         process.terminate();
         let status = process.wait_exit(START).expect("it ends in time");
         assert!(status.success(), "{status}: {}", process.log());
     }
+    let holds: Vec<HoldId> = told.holds.into_iter().collect();
+    for hold in store.holds(&holds).await.unwrap() {
+        let hold = hold.expect("a hold that was told of is there");
+        let claimed = hold.order.map(|order| orders.contains_key(&order));
+        assert_eq!(claimed, (hold.status == HoldStatus::Claimed).then_some(true), "{hold:?}");
+        for line in hold.lines.iter().filter(|_| hold.status == HoldStatus::Active) {
+            let n: usize = line.product_id.as_str()[1..].parse().unwrap();
+            left[n] -= u32::from(line.quantity.get());
+        }
+    }
+    for (n, left) in left.into_iter().enumerate() {
+        let id = ProductId::new(&format!("p{n}")).unwrap();
+        let found = store.products(&[id], ReadFrom::Primary).await.unwrap().remove(0).unwrap();
+        assert_eq!(found.details.stock.get(), left, "p{n}: stock, held and sold come to all there was");
+    }
+    assert_eq!(store.stock_drift().await.unwrap(), 0);
+    let dead = JobFilter { state: Some(JobState::Dead), limit: 10, ..JobFilter::default() };
+    assert!(store.list_jobs(&dead).await.unwrap().is_empty());
 }
