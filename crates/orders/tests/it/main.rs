@@ -1,6 +1,7 @@
 //! The service over a real store: SQLite in a private folder.
 #![expect(clippy::unwrap_used, reason = "tests panic to fail")]
 
+mod holds;
 mod processing;
 
 use std::{

@@ -1,7 +1,8 @@
-//! The connection is cut at each request of whatever is done to orders and jobs, once before the server gets it and once
+//! The connection is cut at each request of whatever is done to orders, holds and jobs, once before the server gets it and once
 //! before its answer arrives: as when the process, the network or the server dies just there. What was half done is not
 //! there; what is done is done once, when it is asked for again.
 
+mod holds;
 mod proxy;
 
 use std::{
@@ -10,11 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartwright_domain::{Clock, HoldId, OrderId, OrderStatus, Purchase, Quantity, SystemClock};
+use cartwright_domain::{Clock, OrderId, OrderStatus, Purchase, Quantity, SystemClock};
 use cartwright_storage::{
-    CartStore, CatalogStore, Claim, Finished, FollowUp, HoldPolicy, HoldRequest, HoldStore, IdempotencyClaim,
-    JobOutcome, JobStore, NewJob, OrderPolicy, OrderRequest, OrderStep, OrderStore, Payload, Placed,
-    ReadFrom, Released, Reserved, Stepped, StockLocking, Tick,
+    CartStore, CatalogStore, Claim, Finished, FollowUp, IdempotencyClaim, JobOutcome, JobStore, NewJob,
+    OrderPolicy, OrderRequest, OrderStep, OrderStore, Payload, Placed, ReadFrom, Stepped, StockLocking, Tick,
 };
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_tests::{RecordingFence, add, claim, details, imported, job, name, owner, product};
@@ -224,52 +224,6 @@ async fn stock_comes_back_once_wherever_a_cancellation_is_cut() {
         assert_eq!(shop.whole.stock_drift().await.unwrap(), 0);
     };
     shop.everywhere("a cancellation", act, check).await;
-}
-
-/// Reserved once for a key, bought once, and given back once.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hold_is_made_and_ended_once_wherever_it_is_cut() {
-    let shop = Shop::open().await;
-    shop.offer("cup", 10_000).await;
-    let hour = TimeDelta::hours(1);
-    let clock = Arc::new(SystemClock);
-    let held = HoldPolicy { clock, lasts: hour, at_most: hour, lines: 9, units: 9, per_owner: 9 };
-    let act = async |store: &PostgresStore, case: usize| {
-        let who = format!("u{case}");
-        let lines = vec![(product("cup"), Quantity::new(3).unwrap())];
-        let wanted = HoldRequest {
-            id: HoldId::new(SystemClock.now(), rand::random()),
-            owner: owner(&who),
-            lines,
-            lasts: None,
-            claim: Some(claim(&format!("hold {case}"), b"three cups")),
-        };
-        let hold = match store.reserve_holds(&[wanted], &held).await {
-            Ok(mut batch) => match batch.outcomes.remove(0) {
-                Reserved::Done(hold) | Reserved::Replayed(hold) => hold.id,
-                Reserved::KeyInFlight => return false,
-                other => panic!("{other:?}"),
-            },
-            Err(_) => return false,
-        };
-        if case % 2 == 0 {
-            return placed(store, StockLocking::Adaptive, request(&who, Purchase::Hold(hold), None))
-                .await
-                .is_some();
-        }
-        match store.release_hold(hold, Some(&owner(&who)), SystemClock.now()).await {
-            Ok(released) => matches!(released.outcome, Released::Done(_) | Released::Already(_)),
-            Err(_) => false,
-        }
-    };
-    let check = async |cases: usize| {
-        assert_eq!(shop.count("SELECT count(*) FROM holds").await, i64::try_from(cases).unwrap());
-        let orders = shop.count("SELECT count(*) FROM orders").await;
-        assert_eq!(orders, i64::try_from(cases / 2).unwrap());
-        assert_eq!(i64::from(shop.units("cup").await), 10_000 - 3 * orders);
-        assert_eq!(shop.whole.stock_drift().await.unwrap(), 0);
-    };
-    shop.everywhere("a hold", act, check).await;
 }
 
 /// Whoever cannot tell whether he has a job does not have it: it runs again when his lease is over, and ends once.
