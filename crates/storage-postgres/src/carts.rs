@@ -7,8 +7,8 @@ use std::{
 use async_trait::async_trait;
 use cartwright_domain::{Cart, Clock, Gate, OwnerId, ProductId};
 use cartwright_storage::{
-    BatchPolicy, CartRequest, CartStore, Decided, Fence, FillRead, IdempotencyClaim, KEY_LIFETIME, Loaded,
-    Outcome, StorageError, decide,
+    BatchPolicy, CartRequest, CartStore, Decided, Emission, Fence, FillRead, IdempotencyClaim, KEY_LIFETIME,
+    Loaded, Outcome, StorageError, decide,
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -18,7 +18,7 @@ use metrics::histogram;
 
 use crate::{
     claims::{self, Claimed},
-    lock_keys, read,
+    events, lock_keys, read,
     recent::{Known, RecentCarts},
     sql::{
         CartRow, ForgetKeys, GateRow, ListingRow, LoadCarts, LoadListings, LockCarts, ReadGate,
@@ -92,7 +92,7 @@ impl PostgresStore {
     ) -> Result<Vec<Outcome>, StorageError> {
         let names = Names::of(requests, &self.recent);
         let transaction = self.transaction().await?;
-        match carry_out(&transaction, &names, requests, policy, fence).await {
+        match carry_out(&transaction, &names, requests, policy, self.emission, fence).await {
             Ok(decided) => {
                 transaction.commit().await?;
                 self.recent.written(&decided.changed);
@@ -172,6 +172,7 @@ async fn carry_out(
     names: &Names<'_>,
     requests: &[CartRequest],
     policy: &BatchPolicy,
+    emission: Emission,
     fence: &dyn Fence,
 ) -> Result<Decided, Failure> {
     let mut read = lock_and_read(transaction, names).await?;
@@ -190,12 +191,15 @@ async fn carry_out(
     }
     let changing = decided.changing();
     let write = Write::new(&decided.changed, claims::keep(decided.kept_answers(requests), now)?)?;
+    let told = decided.events(emission);
     let raise = async { if changing.is_empty() { Ok(()) } else { fence.raise(&gate, &changing).await } };
     // Both are waited for: a fence that is half up is not left to itself. The writes are polled first, so that the
     // server works on them meanwhile.
-    let (written, raised) = join!(write.run(transaction.pipe()), raise);
+    let connection = transaction.pipe();
+    let (written, told, raised) = join!(write.run(connection), events::insert(connection, &told, now), raise);
     raised.map_err(StorageError::Fence)?;
     written?;
+    told?;
     Ok(decided)
 }
 

@@ -16,6 +16,7 @@ mod claims;
 mod connection;
 mod create;
 mod error;
+mod events;
 mod gate;
 mod holds;
 mod jobs;

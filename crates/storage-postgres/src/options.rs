@@ -1,6 +1,6 @@
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use cartwright_storage::StorageError;
+use cartwright_storage::{Emission, StorageError};
 use tokio_postgres::config::{Config, Host, SslMode};
 
 /// How to reach the database.
@@ -20,6 +20,8 @@ pub struct PostgresOptions {
     /// How long any call may take, on the client's clock. The server's own limits are shorter; this one is for a
     /// server that has stopped answering altogether.
     pub call_timeout: Duration,
+    /// What is told of.
+    pub emission: Emission,
 }
 
 impl PostgresOptions {
@@ -32,6 +34,7 @@ impl PostgresOptions {
             pool_size: 10,
             acquire_timeout: Duration::from_secs(3),
             call_timeout: Duration::from_secs(20),
+            emission: Emission::default(),
         }
     }
 }

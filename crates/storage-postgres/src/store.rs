@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use cartwright_storage::StorageError;
+use cartwright_storage::{Emission, StorageError};
 use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection};
 use metrics::gauge;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -23,6 +23,7 @@ pub struct PostgresStore {
     pub(crate) offers: KnownOffers,
     pub(crate) replicas: Replicas,
     pub(crate) floors: Arc<Floors>,
+    pub(crate) emission: Emission,
     /// Half of the connections may search: others need not wait behind searches, and of few that the server works on at a
     /// time, none takes much longer than the others.
     searches: Arc<Semaphore>,
@@ -43,7 +44,7 @@ impl PostgresStore {
     pub async fn connect(options: PostgresOptions) -> Result<Self, StorageError> {
         let (pool, last_error) = connection::pool(&options).await?;
         let replicas = Replicas::new(&options)?;
-        let PostgresOptions { acquire_timeout, call_timeout, pool_size, .. } = options;
+        let PostgresOptions { acquire_timeout, call_timeout, pool_size, emission, .. } = options;
         let servers = options.replicas.len() + 1;
         let searches = usize::try_from(pool_size / 2).unwrap_or_default().max(1) * servers;
         let searches = Arc::new(Semaphore::new(searches.min(Semaphore::MAX_PERMITS)));
@@ -54,6 +55,7 @@ impl PostgresStore {
             offers,
             replicas,
             floors,
+            emission,
             searches,
             last_error,
             acquire_timeout,

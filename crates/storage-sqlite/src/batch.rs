@@ -4,7 +4,7 @@ use std::{
 };
 
 use cartwright_domain::{Gate, OwnerId, ProductId};
-use cartwright_storage::{BatchPolicy, CartRequest, Fence, Loaded, Outcome, StorageError, decide};
+use cartwright_storage::{BatchPolicy, CartRequest, Emission, Fence, Loaded, Outcome, StorageError, decide};
 use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
 use tokio::sync::oneshot;
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::{
     SqliteStore, claims,
     connection::{Transaction, start},
-    gate,
+    events, gate,
     locks::WriteLocks,
     rows::{broken, load_carts, load_listings},
     write,
@@ -98,8 +98,10 @@ impl SqliteStore {
         let owners = owners.into_iter().cloned().collect();
         let requests = requests.to_vec();
         let policy = BatchPolicy { clock: Arc::clone(&policy.clock), allow_unlisted: policy.allow_unlisted };
-        self.fenced(owners, fence, move |connection, ahead| carry_out(connection, ahead, &requests, &policy))
-            .await
+        let emission = self.emission;
+        let batch =
+            move |connection: &mut _, ahead| carry_out(connection, ahead, &requests, &policy, emission);
+        self.fenced(owners, fence, batch).await
     }
 }
 
@@ -108,6 +110,7 @@ fn carry_out(
     ahead: FenceAhead,
     requests: &[CartRequest],
     policy: &BatchPolicy,
+    emission: Emission,
 ) -> Result<Vec<Outcome>, StorageError> {
     // On the writing connection, so that the times of a cart's changes are in the order of its versions.
     let now = policy.clock.now();
@@ -122,6 +125,7 @@ fn carry_out(
     }
     let fenced = ahead.around(gate, decided.changing(), || {
         write::carts(connection, &decided.changed)?;
+        events::insert(connection, &decided.events(emission), now)?;
         claims::keep(connection, decided.kept_answers(requests), now)
     })?;
     transaction.commit()?;

@@ -19,6 +19,7 @@ mod catalog;
 mod claims;
 mod connection;
 mod error;
+mod events;
 mod file;
 mod gate;
 mod holds;

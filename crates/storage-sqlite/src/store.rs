@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use cartwright_storage::StorageError;
+use cartwright_storage::{Emission, StorageError};
 use diesel::SqliteConnection;
 use tokio::sync::Mutex;
 
@@ -25,11 +25,18 @@ pub struct SqliteOptions {
     pub cache_kib: u32,
     /// How long to wait for a lock of the file. Only a tool from outside (a backup, say) ever holds one.
     pub busy_timeout: Duration,
+    /// What is told of.
+    pub emission: Emission,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 4, cache_kib: 16 * 1024, busy_timeout: Duration::from_secs(5) }
+        Self {
+            readers: 4,
+            cache_kib: 16 * 1024,
+            busy_timeout: Duration::from_secs(5),
+            emission: Emission::default(),
+        }
     }
 }
 
@@ -38,6 +45,9 @@ pub struct SqliteStore {
     pub(crate) writer: Mutex<Connection>,
     pub(crate) readers: Readers,
     pub(crate) locks: Arc<CartLocks>,
+    /// Whose turn it is to publish events.
+    pub(crate) publishing: Mutex<()>,
+    pub(crate) emission: Emission,
     path: PathBuf,
     /// Dropped last: the file is ours until its connections are closed.
     _lock: FileLock,
@@ -62,7 +72,8 @@ impl SqliteStore {
                 .map(|_| connection::open(&path, Role::Reader, &options, &handle))
                 .collect::<Result<_, _>>()?;
             let (writer, readers) = (Mutex::new(writer), Readers::new(readers));
-            Ok(Self { writer, readers, locks: Arc::default(), path, _lock: lock })
+            let (locks, publishing, emission) = (Arc::default(), Mutex::default(), options.emission);
+            Ok(Self { writer, readers, locks, publishing, emission, path, _lock: lock })
         });
         opening
             .await

@@ -199,6 +199,15 @@ macro_rules! conformance {
             failing_jobs_are_found,
             all_dead_letters_are_retried,
             counts_are_added_up,
+            events_are_numbered_and_read_from_anywhere,
+            a_search_for_rare_events_goes_on_where_it_ended,
+            concurrent_events_are_numbered_once_and_without_gaps,
+            each_target_gets_a_delivery_of_what_it_wants,
+            events_are_published_in_order_and_again_after_a_death,
+            old_events_are_removed_in_portions,
+            targets_are_kept_exactly,
+            carts_tell_of_each_new_version,
+            events_of_a_cart_are_in_the_order_of_its_versions,
         );
     };
     (@of $fresh:path: $($rule:ident),* $(,)?) => {$(

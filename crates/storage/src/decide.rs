@@ -8,7 +8,7 @@ use cartwright_domain::{
 };
 use chrono::{DateTime, Utc};
 
-use crate::{Answer, BatchPolicy, CartRequest, IdempotencyClaim, KeyState, Outcome};
+use crate::{Answer, BatchPolicy, CartRequest, Emission, IdempotencyClaim, KeyState, NewEvents, Outcome};
 
 /// What a store read under the locks of a batch.
 #[derive(Debug, Default)]
@@ -56,6 +56,17 @@ impl Decided {
     /// The owners of the carts that change, each once.
     pub fn changing(&self) -> Vec<OwnerId> {
         self.changed.iter().map(|change| change.after.owner().clone()).collect()
+    }
+
+    /// What is told of when this is written: each cart as it is after the batch.
+    pub fn events(&self, emission: Emission) -> NewEvents {
+        let mut events = NewEvents::new();
+        if emission.carts {
+            for change in &self.changed {
+                events.cart_updated(&change.after);
+            }
+        }
+        events
     }
 
     /// Whether there is nothing to write.

@@ -1,4 +1,4 @@
-//! What a store must do: carts, catalogue, orders, holds, statistics, jobs. Names no driver.
+//! What a store must do: carts, catalogue, orders, holds, statistics, jobs, events. Names no driver.
 //!
 //! A store keeps the truth. It offers intents, each of which is one transaction ([`CartStore::execute_batch`]), so
 //! that no transaction object crosses this boundary. The implementations are `cartwright-storage-postgres` and
@@ -9,6 +9,7 @@ mod catalog;
 mod claims;
 mod decide;
 mod error;
+mod events;
 mod gate;
 mod holds;
 mod import;
@@ -29,6 +30,12 @@ pub use catalog::{
 pub use claims::{IdempotencyClaim, KEY_LIFETIME, KeyState};
 pub use decide::{CartChange, Decided, Loaded, decide};
 pub use error::StorageError;
+pub use events::{
+    DELIVER, DELIVERIES, DELIVERY_ATTEMPTS, Emission, Event, EventFigures, EventPage, EventQuery, EventRow,
+    EventSink, EventStore, EventType, EventTypes, LastDelivery, NewEvents, NewTarget, Publishing, Relayed,
+    TargetChange, TargetId, TargetSecret, TargetStore, UnknownEventType, WebhookTarget, delivery,
+    delivery_jobs, event_page,
+};
 pub use gate::GateStore;
 pub use holds::{
     DecidedHolds, DecidedRelease, DecidedRenewal, HoldPolicy, HoldRequest, HoldStore, KeptHold, Lacking,
@@ -70,6 +77,8 @@ pub trait ShopStore:
     + GenerationStore
     + StatisticsStore
     + JobStore
+    + EventStore
+    + TargetStore
 {
 }
 impl<T> ShopStore for T where
@@ -82,5 +91,7 @@ impl<T> ShopStore for T where
         + GenerationStore
         + StatisticsStore
         + JobStore
+        + EventStore
+        + TargetStore
 {
 }

@@ -9,6 +9,7 @@
 
 mod built;
 mod carts;
+mod events;
 mod gate;
 mod holds;
 pub(crate) mod jobs;
@@ -24,6 +25,11 @@ mod words;
 
 pub(crate) use built::{Bind, Built};
 pub(crate) use carts::{CartRow, InsertCarts, LoadCarts, UpdateCarts};
+pub(crate) use events::{
+    AddTarget, ChangeTarget, CleanEvents, CountEvents, InsertEvents, ListenedTypes, LoadEvents, LoadTargets,
+    LockProgress, MoveProgress, NoteDelivery, NumberEvents, NumberedRow, PageRow, RemoveTarget, RotateSecret,
+    TargetRow,
+};
 pub(crate) use gate::{ChangeReplicas, CloseGate, GateRow, OpenGate, ReadGate};
 pub(crate) use holds::{
     CountHolds, EmptyExpired, EmptyHolds, EndHolds, ExtendHold, ExtendHoldLines, ForgetHolds, HoldRow,

@@ -4,6 +4,7 @@
 mod conformance;
 mod cost;
 mod cuts;
+mod events;
 mod faults;
 mod holds;
 mod jobs;

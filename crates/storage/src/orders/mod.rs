@@ -1,6 +1,7 @@
 //! What a store must do about orders and stock.
 
 mod decide;
+mod events;
 mod follow_up;
 mod steps;
 

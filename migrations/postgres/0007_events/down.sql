@@ -1,0 +1,3 @@
+DROP TABLE webhook_targets;
+DROP TABLE event_progress;
+DROP TABLE events;
