@@ -208,6 +208,9 @@ macro_rules! conformance {
             targets_are_kept_exactly,
             carts_tell_of_each_new_version,
             events_of_a_cart_are_in_the_order_of_its_versions,
+            orders_tell_what_becomes_of_them,
+            low_stock_is_told_when_it_comes_to_be,
+            low_stock_is_told_once_whoever_buys,
         );
     };
     (@of $fresh:path: $($rule:ident),* $(,)?) => {$(

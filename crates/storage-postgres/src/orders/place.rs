@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use cartwright_domain::{Gate, HoldId, Order, OwnerId, ProductId, Purchase};
 use cartwright_storage::{
-    DecidedOrders, Fence, FollowUp, IdempotencyClaim, LoadedForOrders, OrderBatch, OrderPolicy, OrderRequest,
-    Placed, StockLocking, StorageError, decide_orders,
+    DecidedOrders, Emission, EventType, EventTypes, Fence, FollowUp, IdempotencyClaim, LoadedForOrders,
+    OrderBatch, OrderPolicy, OrderRequest, Placed, StockLocking, StorageError, decide_orders,
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -18,7 +18,7 @@ use crate::{
     carts::{distinct, load_carts},
     claims::{self, Claimed},
     error::not_as_many,
-    holds, jobs, lock_keys,
+    events, holds, jobs, lock_keys,
     read::{at, bad, carts, gate},
     recent::Known,
     sql::{
@@ -59,10 +59,11 @@ impl PostgresStore {
         let transaction = self.transaction().await?;
         let written = match known {
             Some((decided, now)) => {
-                let write = ToWrite { decided, requests, follow_up: &policy.follow_up, now };
+                let emission = self.emission;
+                let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };
                 write.run(&transaction, Begin::Now, (None, fence)).await
             }
-            None => carry_out(&transaction, &names, requests, policy, fence).await,
+            None => carry_out(&transaction, &names, requests, policy, self.emission, fence).await,
         };
         match written {
             Ok(Written { decided, mut returned, committed }) => {
@@ -180,6 +181,7 @@ async fn carry_out(
     names: &Names<'_>,
     requests: &[OrderRequest],
     policy: &OrderPolicy,
+    emission: Emission,
     fence: &dyn Fence,
 ) -> Result<Written, Failure> {
     let mut found = lock_and_read(transaction, names, policy.locking).await?;
@@ -211,7 +213,7 @@ async fn carry_out(
             return Ok(Written { decided, returned, committed: false });
         }
     }
-    let write = ToWrite { decided, requests, follow_up: &policy.follow_up, now };
+    let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };
     let written = write.run(transaction, Begin::Done, (gate, fence)).await?;
     Ok(Written { returned, ..written })
 }
@@ -221,6 +223,7 @@ struct ToWrite<'a> {
     decided: DecidedOrders,
     requests: &'a [OrderRequest],
     follow_up: &'a FollowUp,
+    emission: Emission,
     now: DateTime<Utc>,
 }
 
@@ -232,11 +235,12 @@ impl ToWrite<'_> {
         begin: Begin,
         (gate, fence): (Option<Gate>, &dyn Fence),
     ) -> Result<Written, Failure> {
-        let Self { mut decided, requests, follow_up, now } = self;
+        let Self { mut decided, requests, follow_up, emission, now } = self;
         let changing: Vec<OwnerId> =
             decided.carts.iter().map(|change| change.after.owner().clone()).collect();
         let write = Write::new(&decided.carts, claims::keep(decided.kept_answers(requests), now)?)?;
         let jobs = follow_up.jobs(decided.made(), now)?;
+        let told = decided.events(emission);
         let raise = async {
             match &gate {
                 Some(gate) if !changing.is_empty() => fence.raise(gate, &changing).await,
@@ -250,13 +254,14 @@ impl ToWrite<'_> {
         let commit = async { if at_once { transaction.pipe_commit().await } else { Ok(()) } };
         let connection = transaction.pipe();
         // Stock last: its rows are locked for as short as can be. Only holds come after it, as they do for everybody.
-        let (begun, made, lines, written, queued, left, claimed, raised, committed) = join!(
+        let (begun, made, lines, written, queued, told, left, claimed, raised, committed) = join!(
             begin,
             insert_orders(connection, &decided, now),
             insert_lines(connection, &decided, now),
             write.run(connection),
             jobs::insert(connection, &jobs, now),
-            take(connection, &decided, now),
+            events::insert(connection, &told, now),
+            take(connection, &decided, now, emission),
             holds::claim(connection, &decided.claimed, now),
             raise,
             commit,
@@ -267,6 +272,7 @@ impl ToWrite<'_> {
         made.and(lines).and(written)?;
         queued?;
         claimed?;
+        told?;
         committed?;
         for (id, left) in decided.taken.keys().zip(left) {
             if let Some(product) = decided.products.get_mut(id) {
@@ -373,11 +379,12 @@ fn values(
 }
 
 /// Takes the stock: what is left, in the order of the products. [`Failure::Overtaken`] where there is not enough any more,
-/// or the product has changed.
+/// or the product has changed. What little is left of is told by the statement itself, for nobody else knows.
 async fn take(
     mut connection: &AsyncPgConnection,
     decided: &DecidedOrders,
     now: DateTime<Utc>,
+    emission: Emission,
 ) -> Result<Vec<i32>, Failure> {
     if decided.taken.is_empty() {
         return Ok(Vec::new());
@@ -389,6 +396,8 @@ async fn take(
         names: Vec::new(),
         prices: Vec::new(),
         currencies: Vec::new(),
+        low: i32::try_from(emission.stock_low).unwrap_or(i32::MAX),
+        told: EventTypes::from(EventType::StockLow).bits(),
     };
     for (id, units) in &decided.taken {
         let units = i32::try_from(*units).map_err(bad("more units than there can be"))?;

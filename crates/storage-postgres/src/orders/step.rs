@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{TRIES, collided, read};
 use crate::{
     carts::distinct,
+    events,
     sql::{
         LoadOrders, LoadTaken, LockOffers, LockOrders, MoveStock, OfferRow, OrderRow, ReturnStock, StepOrders,
     },
@@ -97,7 +98,10 @@ async fn carry_out(
         );
         Ok((locked?, moved?, entered?))
     };
-    let (stepped, back) = join!(stepped.execute(&mut &*connection), back);
+    let told = decided.events();
+    let (stepped, told, back) =
+        join!(stepped.execute(&mut &*connection), events::insert(connection, &told, now), back);
+    told?;
     let orders = distinct(decided.taken.iter().map(|step| &step.id)).len();
     check("orders", stepped?, orders)?;
     let (before, moved, entered) = back?;

@@ -107,13 +107,20 @@ statement! {
         names: Vec<&'a str> as Array<Text>,
         prices: Vec<i64> as Array<BigInt>,
         currencies: Vec<&'a str> as Array<Text>,
+        low: i32 as Integer,
+        told: i32 as Integer,
     }
     (Array<Integer>, Integer)
     concat!("WITH moved AS (", move_stock!(), "\
          FROM unnest($1, $2, $4, $5, $6) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
          WHERE p.id = u.id COLLATE \"C\" AND p.active AND p.name = u.name AND p.price_minor = u.price \
              AND p.currency = u.currency COLLATE \"C\" AND p.stock + u.units >= 0 \
-         RETURNING u.at, p.stock) \
+         RETURNING u.at, p.stock, p.id, u.units), \
+     low AS ( \
+         INSERT INTO events (count, types, at, packed) SELECT count(*), $8, $3, '[' || string_agg( \
+             '{\"type\":\"stock.low\",\"subject\":\"' || id || '\",\"owner\":null,\"data\":{\"stock\":' || stock || \
+             ',\"threshold\":' || $7 || '}}', ',' ORDER BY at) || ']' \
+         FROM moved WHERE stock < $7 AND stock - units >= $7 HAVING count(*) > 0) \
      SELECT array_agg(stock ORDER BY at), 1 / (count(*) = cardinality($1))::integer FROM moved")
 }
 

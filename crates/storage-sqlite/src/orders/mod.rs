@@ -56,9 +56,9 @@ impl OrderStore for SqliteStore {
             return Ok(OrderBatch::default());
         }
         let owners = requests.iter().filter_map(OrderRequest::cart).cloned().collect();
-        let (requests, policy) = (requests.to_vec(), policy.clone());
+        let (requests, policy, emission) = (requests.to_vec(), policy.clone(), self.emission);
         self.fenced(owners, fence, move |connection, ahead| {
-            place::place(connection, ahead, &requests, &policy)
+            place::place(connection, ahead, &requests, &policy, emission)
         })
         .await
     }

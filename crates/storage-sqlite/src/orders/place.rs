@@ -7,8 +7,8 @@ use std::{
 
 use cartwright_domain::{Currency, HoldId, Money, Order, OrderId, OwnerId, ProductId, Purchase};
 use cartwright_storage::{
-    DecidedOrders, KeptHold, LoadedForOrders, OfferedProduct, OrderBatch, OrderPolicy, OrderRequest, Placed,
-    StorageError, decide_orders,
+    DecidedOrders, Emission, KeptHold, LoadedForOrders, OfferedProduct, OrderBatch, OrderPolicy,
+    OrderRequest, Placed, StorageError, decide_orders,
 };
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -22,7 +22,7 @@ use crate::{
     claims,
     connection::Transaction,
     error::storage_error,
-    gate, holds, jobs,
+    events, gate, holds, jobs,
     rows::{broken, json, load_carts},
     statement::{Bind, Statement},
     write::{self, exactly, put},
@@ -60,6 +60,7 @@ pub(super) fn place(
     ahead: FenceAhead,
     requests: &[OrderRequest],
     policy: &OrderPolicy,
+    emission: Emission,
 ) -> Result<OrderBatch<Placed>, StorageError> {
     let now = policy.clock.now();
     let mut transaction = Transaction::begin(connection)?;
@@ -81,6 +82,11 @@ pub(super) fn place(
     let fenced = ahead.around(gate, emptied, || {
         insert(connection, &decided, now)?;
         holds::claim(connection, &decided.claimed, now)?;
+        let mut told = decided.events(emission);
+        for (product, left) in decided.running_low(emission.stock_low) {
+            told.stock_low(product, left, emission.stock_low);
+        }
+        events::insert(connection, &told, now)?;
         write::carts(connection, &decided.carts)?;
         jobs::insert(connection, &policy.follow_up.jobs(decided.made(), now)?, now)?;
         claims::keep(connection, decided.kept_answers(requests), now)

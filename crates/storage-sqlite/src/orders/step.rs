@@ -17,6 +17,7 @@ use super::{
 use crate::{
     connection::Transaction,
     error::storage_error,
+    events,
     rows::{broken, json},
     statement::{Bind, Statement},
     write::{exactly, put},
@@ -58,6 +59,7 @@ pub(super) fn step(
         decided.taken.iter().map(|step| (step.id, (step.id, step.to, at))).collect();
     let last: Vec<_> = last.into_values().collect();
     exactly(put(connection, SET_STATUS, &last)?, last.len(), "orders went on")?;
+    events::insert(connection, &decided.events(), now)?;
 
     let returning = json(&decided.returning)?;
     let taken = Statement::<(Text, Text, BigInt)>::new(LOAD_TAKEN, &[Bind::Text(&returning)])

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use cartwright_storage::{Event, EventType};
+use cartwright_domain::OrderStatus;
+use cartwright_storage::{Event, EventType, Placed};
 use serde_json::{Value, json};
 
 use crate::{
     Kit, RecordingFence,
+    buying::{ALL, buy, checkout},
+    claim,
     kit::{add, clear, merge},
 };
 
@@ -84,4 +87,102 @@ pub async fn events_of_a_cart_are_in_the_order_of_its_versions(kit: Kit) {
         let versions: Vec<u64> = versions.map(|event| event.3["version"].as_u64().unwrap()).collect();
         assert_eq!(versions, (1..=versions.len() as u64).collect::<Vec<_>>(), "{name}");
     }
+}
+
+/// Made and changed; a checkout tells of the empty cart, too; a replay, a refusal and a step that leads nowhere of nothing.
+pub async fn orders_tell_what_becomes_of_them(kit: Kit) {
+    kit.offer(&[("tea", 100), ("cup", 100)]).await;
+    let mut request = buy("ana", &[("tea", 2), ("cup", 1)]);
+    request.claim = Some(claim("k", b"x"));
+    let order = kit.bought(request.clone()).await;
+    assert!(matches!(kit.place(request).await, Placed::Replayed(_)));
+    kit.refused(buy("ana", &[("tea", 1_000)])).await;
+    kit.done(add("bob", "tea", 3)).await;
+    let bought = kit.bought(checkout("bob", 1)).await;
+    kit.step(order.id, OrderStatus::Cancelled).await;
+    kit.step(order.id, OrderStatus::Cancelled).await;
+    kit.step(order.id, OrderStatus::Processing).await;
+    let events = kit.events_after(0).await;
+    let (first, second) = (order.id.to_string(), bought.id.to_string());
+    assert_eq!(
+        said(&events),
+        [
+            (
+                EventType::OrderCreated,
+                &*first,
+                Some("ana"),
+                json!({"status": "pending", "currency": "EUR", "total_price": 7.5, "cart_version": null,
+                    "items": [{"product_id": "tea", "quantity": 2}, {"product_id": "cup", "quantity": 1}]})
+            ),
+            cart("bob", 1, 3),
+            cart("bob", 2, 0),
+            (
+                EventType::OrderCreated,
+                &*second,
+                Some("bob"),
+                json!({"status": "pending", "currency": "EUR", "total_price": 7.5, "cart_version": 1,
+                    "items": [{"product_id": "tea", "quantity": 3}]})
+            ),
+            (
+                EventType::OrderChanged,
+                &*first,
+                Some("ana"),
+                json!({"from": "pending", "status": "cancelled", "currency": "EUR", "total_price": 7.5,
+                    "reason": "to cancelled"})
+            ),
+        ]
+    );
+}
+
+impl Kit {
+    async fn told_of_stock(&self) -> Vec<(String, Value)> {
+        let events = self.events_after(0).await;
+        let low = said(&events).into_iter().filter(|event| event.0 == EventType::StockLow);
+        low.map(|(_, product, owner, data)| {
+            assert_eq!(owner, None);
+            (product.to_owned(), data)
+        })
+        .collect()
+    }
+}
+
+/// When an order takes it below the threshold, by whichever way of getting at stock.
+pub async fn low_stock_is_told_when_it_comes_to_be(kit: Kit) {
+    for (n, locking) in ALL.into_iter().enumerate() {
+        let names = ["tea", "cup", "pot"].map(|name| format!("{name}{n}"));
+        let [tea, cup, pot] = names.each_ref().map(String::as_str);
+        kit.offer(&[(tea, 7), (cup, 100), (pot, 3)]).await;
+        let before = kit.told_of_stock().await.len();
+        kit.place_by(locking, &[buy("ana", &[(tea, 2)])]).await;
+        assert_eq!(kit.told_of_stock().await.len(), before, "five are enough");
+        kit.place_by(locking, &[buy("ana", &[(tea, 1), (pot, 1)]), buy("bob", &[(cup, 96)])]).await;
+        kit.place_by(locking, &[buy("ana", &[(tea, 1), (cup, 1)])]).await;
+        let mut told = kit.told_of_stock().await.split_off(before);
+        told.sort_by(|a, b| a.0.cmp(&b.0));
+        let low = |product: &str| (product.to_owned(), json!({"stock": 4, "threshold": 5}));
+        assert_eq!(told, [low(cup), low(tea)], "{locking:?}");
+    }
+}
+
+/// Also when many buy at the same time, in whatever order they come.
+pub async fn low_stock_is_told_once_whoever_buys(kit: Kit) {
+    kit.offer(&[("tea", 60)]).await;
+    let kit = Arc::new(kit);
+    let mut tasks = tokio::task::JoinSet::new();
+    for (n, locking) in ALL.into_iter().cycle().take(12).enumerate() {
+        let kit = Arc::clone(&kit);
+        tasks.spawn(async move {
+            for _ in 0..5 {
+                kit.place_by(locking, &[buy(&format!("buyer-{n}"), &[("tea", 1)])]).await;
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(kit.units("tea").await, 0);
+    let told = kit.told_of_stock().await;
+    assert_eq!(told, [("tea".to_owned(), json!({"stock": 4, "threshold": 5}))]);
+    let orders = kit.events_after(0).await;
+    assert_eq!(orders.iter().filter(|event| event.kind == EventType::OrderCreated).count(), 60);
 }

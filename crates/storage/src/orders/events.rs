@@ -1,5 +1,7 @@
 //! What orders tell of.
 
+use cartwright_domain::ProductId;
+
 use super::{DecidedOrders, DecidedSteps, Stepped};
 use crate::{Emission, NewEvents};
 
@@ -16,6 +18,15 @@ impl DecidedOrders {
             events.order_created(order);
         }
         events
+    }
+
+    /// The products of which less than so many are left, and were not before, with what is left: as far as what was read is
+    /// exact.
+    pub fn running_low(&self, threshold: u32) -> impl Iterator<Item = (&ProductId, u32)> {
+        self.taken.iter().filter_map(move |(id, taken)| {
+            let left = self.products.get(id)?.stock;
+            (left < threshold && left.saturating_add(*taken) >= threshold).then_some((id, left))
+        })
     }
 }
 
