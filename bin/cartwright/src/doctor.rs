@@ -67,6 +67,22 @@ fn port(findings: &mut Findings, settings: &Settings) {
             "only behind a gateway that authenticates them",
         );
     }
+    for (key, on, what) in [
+        (
+            "webhooks.allow_private",
+            settings.webhooks.allow_private,
+            "webhooks may be sent into private networks",
+        ),
+        (
+            "webhooks.allow_http",
+            settings.webhooks.allow_http,
+            "webhooks may be sent where everybody can read them",
+        ),
+    ] {
+        if on {
+            findings.warn(key, what, "for tests and intranets; a list of hosts (webhooks.hosts) helps");
+        }
+    }
 }
 
 async fn database(findings: &mut Findings, settings: &Settings) -> anyhow::Result<()> {
@@ -75,7 +91,7 @@ async fn database(findings: &mut Findings, settings: &Settings) -> anyhow::Resul
         findings.ok("database", format_args!("{url} is not there yet; `cartwright serve` makes it"));
         return Ok(());
     }
-    let store = match AnyStore::open(&settings.database).await {
+    let store = match AnyStore::open(settings).await {
         Ok(store) => store,
         Err(error) => {
             let mend = match settings.database.kind()? {

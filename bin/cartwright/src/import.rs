@@ -22,7 +22,7 @@ const PIECE: usize = 1 << 18;
 pub(crate) async fn run(settings: &Settings, options: &ImportOptions) -> anyhow::Result<ExitCode> {
     let format = options.format()?;
     let began = Instant::now();
-    let store = AnyStore::open(&settings.database).await?;
+    let store = AnyStore::open(settings).await?;
     store.prepare(&settings.database).await?;
     let started = start_carts(settings, &store).await?;
     // Through the service: servers that run learn of what changes.

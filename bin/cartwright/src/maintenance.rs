@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use cartwright_domain::{Clock, SystemClock};
+use cartwright_events::EventService;
 use cartwright_jobs::{
     Job, JobContext, JobFailure, JobQueue, Policy, Registry, Schedule, Worker, WorkerSettings,
 };
 use cartwright_orders::{NothingToDo, OrderService, OrdersError};
-use cartwright_storage::{JobName, ShopStore};
+use cartwright_storage::{JobError, JobName, ShopStore, StorageError};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ use crate::config::{InServe, Settings};
 const QUEUE: &str = "maintenance";
 /// Rows that one statement removes.
 const AT_ONCE: u32 = 5_000;
+/// Rows of events that one statement removes; each may have hundreds of them.
+const EVENT_ROWS_AT_ONCE: u32 = 1_000;
 /// Orders that are counted in one transaction.
 const COUNTED_AT_ONCE: u32 = 1_000;
 /// Holds whose units are given back in one transaction. Their products are locked as long.
@@ -59,10 +62,18 @@ maintenance! {
     CleanJobs = "jobs.clean",
     /// Compares stock with its ledger.
     AuditStock = "stock.audit",
+    /// Removes events that were kept for long enough.
+    CleanEvents = "events.clean",
     /// Gives back what is in holds that have expired.
     ExpireHolds = "holds.expire",
     /// Removes holds that ended long ago.
     ForgetHolds = "holds.forget",
+}
+
+/// Whom jobs are done by.
+pub(crate) struct Services {
+    pub(crate) orders: OrderService,
+    pub(crate) events: EventService,
 }
 
 /// The handlers of all jobs that there are.
@@ -70,10 +81,12 @@ pub(crate) fn registry(
     settings: &Settings,
     store: &Arc<dyn ShopStore>,
     queue: &JobQueue,
-    orders: &OrderService,
+    services: &Services,
 ) -> anyhow::Result<Registry> {
-    let registry = upkeep(store, orders, settings)?;
-    cartwright_orders::handlers(registry, orders, queue, Arc::new(NothingToDo))
+    let registry = upkeep(store, &services.orders, settings)?;
+    cartwright_orders::handlers(registry, &services.orders, queue, Arc::new(NothingToDo))
+        .and_then(|registry| of_events(registry, settings, store))
+        .and_then(|registry| services.events.register(registry))
         .context("a job with a bad name")
 }
 
@@ -152,6 +165,22 @@ fn upkeep(
     registry.context("a job with a bad name")
 }
 
+/// Those that look after events.
+fn of_events(
+    registry: Registry,
+    settings: &Settings,
+    store: &Arc<dyn ShopStore>,
+) -> Result<Registry, JobError> {
+    let (keep, kept) = (TimeDelta::hours(settings.events.keep_hours.into()), Arc::clone(store));
+    registry.on(move |_: CleanEvents, context| {
+        let store = Arc::clone(&kept);
+        in_portions(context, async move || {
+            let rows = store.clean_events(SystemClock.now() - keep, EVENT_ROWS_AT_ONCE).await?;
+            Ok::<_, StorageError>(rows >= u64::from(EVENT_ROWS_AT_ONCE))
+        })
+    })
+}
+
 /// Whether as many rows as might be: there may be more.
 fn all(rows: u64) -> bool {
     rows >= u64::from(AT_ONCE)
@@ -173,6 +202,7 @@ pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
         Schedule::new("results.clean", "* * * * *", |_| CleanResults {})?,
         Schedule::new("statistics.refresh", "* * * * *", |_| RefreshStatistics {})?,
         Schedule::new("jobs.clean", "*/10 * * * *", |_| CleanJobs {})?,
+        Schedule::new("events.clean", "*/10 * * * *", |_| CleanEvents {})?,
         // Reads all of the ledger.
         Schedule::new("stock.audit", "23 * * * *", |_| AuditStock {})?,
         // Every ten seconds. Nobody who wants to buy waits for it; shoppers see a little earlier what is back.
@@ -186,7 +216,7 @@ pub(crate) async fn start_in_serve(
     settings: &Settings,
     queue: &JobQueue,
     store: &Arc<dyn ShopStore>,
-    orders: &OrderService,
+    services: &Services,
 ) -> anyhow::Result<Option<Worker>> {
     let worker = settings.jobs.worker()?;
     let worker = match settings.jobs.in_serve(&settings.database.kind()?) {
@@ -198,7 +228,7 @@ pub(crate) async fn start_in_serve(
         }
         InServe::Auto | InServe::All => WorkerSettings { queues: None, ..worker },
     };
-    let builder = Worker::builder(queue.clone(), registry(settings, store, queue, orders)?);
+    let builder = Worker::builder(queue.clone(), registry(settings, store, queue, services)?);
     let worker = builder.schedules(schedules()?).settings(worker).start();
     // Not only at the next minute: what was imported or restored is counted when the server is there.
     if let Err(error) = queue.enqueue(&RefreshStatistics {}).await {

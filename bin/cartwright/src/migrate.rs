@@ -2,7 +2,7 @@ use crate::{config::Settings, out, wiring::AnyStore};
 
 /// Brings the schema up to date, and says what that took.
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
-    let store = AnyStore::open(&settings.database).await?;
+    let store = AnyStore::open(settings).await?;
     let pending = store.pending_migrations().await?;
     if pending.is_empty() {
         out::line(format_args!("{}: up to date, nothing pending", settings.database.url));

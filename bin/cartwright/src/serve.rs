@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Server, Settings, StoreKind},
     demo, maintenance, out, telemetry,
-    wiring::{AnyStore, describe_cache, settle, start_carts, start_catalog, start_orders},
+    wiring::{AnyStore, describe_cache, settle, start_carts, start_catalog, start_events, start_orders},
 };
 
 /// How often the list of what is popular is written down.
@@ -31,7 +31,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let stop = CancellationToken::new();
     let metrics = telemetry::init_metrics(stop.clone())?;
-    let store = AnyStore::open(&settings.database).await?;
+    let store = AnyStore::open(&settings).await?;
     for name in store.prepare(&settings.database).await? {
         tracing::info!(migration = %name, "applied");
     }
@@ -40,12 +40,14 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let orders = start_orders(&settings, &store, &started, &catalog)?;
     let seeded = seed_demo(&settings, &*store.store(), &catalog).await?;
     let jobs = JobQueue::new(store.jobs());
+    let events = start_events(&settings, &store, &jobs, &started)?;
     let draining = Arc::new(AtomicBool::new(false));
     let state = AppState {
         carts: carts.clone(),
         catalog: catalog.clone(),
         jobs: jobs.clone(),
         orders: orders.clone(),
+        events: events.clone(),
         settings: Arc::new(HttpSettings {
             cors_origins: settings.server.cors_origins.clone(),
             edge: settings.edge.control(),
@@ -55,7 +57,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         draining: Arc::clone(&draining),
     };
     let (server, address, ended) = listen(&settings.server, state)?;
-    let worker = maintenance::start_in_serve(&settings, &jobs, &store.shop(), &orders).await?;
+    let services = maintenance::Services { orders: orders.clone(), events: events.clone() };
+    let worker = maintenance::start_in_serve(&settings, &jobs, &store.shop(), &services).await?;
     let tending = tend(catalog.clone(), settings.catalog.warm_per_second);
     tokio::spawn(stop.clone().run_until_cancelled_owned(tending));
     greet(&settings, address, seeded)?;
@@ -77,6 +80,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     // Everything that was accepted, also what no client waits for any more.
     carts.shutdown().await;
     orders.shutdown().await;
+    events.shutdown().await;
     settle(&catalog).await;
     stop.cancel();
     tracing::info!("stopped");

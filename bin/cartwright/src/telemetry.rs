@@ -42,6 +42,7 @@ pub(crate) fn init_metrics(stop: CancellationToken) -> anyhow::Result<Prometheus
     metrics::set_global_recorder(recorder).context("the metrics' recorder")?;
     cartwright_http::describe_metrics();
     cartwright_jobs::describe_metrics();
+    cartwright_events::describe_metrics();
     let upkeep = handle.clone();
     // Empties the histograms' queues when nobody scrapes.
     tokio::spawn(async move {

@@ -4,16 +4,19 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
-use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache};
+use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache, Publisher};
 use cartwright_cache_redis::{RedisBus, RedisCartCache, RedisEventBus, RedisOptions, RedisShared};
 use cartwright_cart::CartService;
 use cartwright_catalog::{CatalogService, Parts, Shared};
 use cartwright_domain::{ProductId, SystemClock};
+use cartwright_events::EventService;
+use cartwright_jobs::JobQueue;
 use cartwright_layered::{Bus, SharedLayer};
 use cartwright_orders::{OrderService, StockListener};
 use cartwright_storage::{JobStore, ShopStore, Store};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
+use cartwright_webhooks::{BadSetup, Sender};
 
 use crate::{
     config::{CartCaching, Database, Settings, StoreKind},
@@ -33,17 +36,19 @@ pub(crate) enum AnyStore {
 
 impl AnyStore {
     /// Opens it on the current runtime, which must outlive it. The schema may be missing.
-    pub(crate) async fn open(database: &Database) -> anyhow::Result<Self> {
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let (database, emission) = (&settings.database, settings.events.emission());
         match database.kind()? {
             StoreKind::Sqlite(path) => {
                 let readers = usize::try_from(database.pool_size).unwrap_or(usize::MAX).min(16);
-                let options = SqliteOptions { readers, ..SqliteOptions::default() };
+                let options = SqliteOptions { readers, emission, ..SqliteOptions::default() };
                 let store = SqliteStore::open(&path, options).await.with_context(|| at(&database.url))?;
                 Ok(Self::Sqlite(Arc::new(store)))
             }
             StoreKind::Postgres => {
                 let mut options = PostgresOptions::new(database.url.expose());
                 options.pool_size = database.pool_size;
+                options.emission = emission;
                 options.replicas = database.replica_urls.iter().map(|url| url.expose().to_owned()).collect();
                 let store = PostgresStore::connect(options).await.with_context(|| at(&database.url))?;
                 Ok(Self::Postgres(Arc::new(store)))
@@ -124,6 +129,7 @@ pub(crate) struct Started {
     pub(crate) carts: CartService,
     cache: Option<Arc<dyn CartCache>>,
     events: Arc<dyn EventBus>,
+    publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
 }
 
@@ -159,6 +165,42 @@ pub(crate) fn start_orders(
     }))
 }
 
+/// Puts the service of events together and starts it on the current runtime.
+pub(crate) fn start_events(
+    settings: &Settings,
+    store: &AnyStore,
+    jobs: &JobQueue,
+    started: &Started,
+) -> anyhow::Result<EventService> {
+    let mut sender = Sender::builder(settings.webhooks.policy()?);
+    if let Some(path) = &settings.webhooks.ca_file {
+        let unread = || format!("configuration key `webhooks.ca_file`: {} cannot be read", path.display());
+        sender = sender.authorities(std::fs::read(path).with_context(unread)?);
+    }
+    let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
+    Ok(EventService::start(cartwright_events::Parts {
+        store: store.shop(),
+        jobs: jobs.clone(),
+        publisher: started.publisher.clone(),
+        sender: match sender.build() {
+            Ok(sender) => Some(sender),
+            // A shop without webhooks should not need certificates.
+            Err(BadSetup::NoAuthority) if settings.webhooks.ca_file.is_none() => {
+                tracing::warn!("webhooks cannot be sent: install ca-certificates, or set webhooks.ca_file");
+                None
+            }
+            Err(error) => return Err(error).context("webhooks cannot be sent"),
+        },
+        clock: Arc::new(SystemClock),
+        settings: cartwright_events::Settings {
+            poll: settings.events.poll(),
+            look_back: settings.events.look_back,
+            overlap: hours(settings.webhooks.overlap_hours),
+            targets: settings.webhooks.targets,
+        },
+    }))
+}
+
 /// Lets the catalogue's caches know what is sold out, or back.
 struct SoldOut(CatalogService);
 
@@ -180,7 +222,7 @@ pub(crate) async fn settle(catalog: &CatalogService) {
 
 /// Puts the cart service together and starts it on the current runtime.
 pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow::Result<Started> {
-    let Caches { carts: cache, events, shared } = caches(settings, store).await?;
+    let Caches { carts: cache, events, publisher, shared } = caches(settings, store).await?;
     let mut builder =
         CartService::builder(store.store()).events(Arc::clone(&events)).settings(cartwright_cart::Settings {
             allow_unlisted: settings.allow_unlisted()?,
@@ -195,12 +237,13 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
     if let Some(cache) = &cache {
         builder = builder.cache(Arc::clone(cache));
     }
-    Ok(Started { carts: builder.start(), cache, events, shared })
+    Ok(Started { carts: builder.start(), cache, events, publisher, shared })
 }
 
 struct Caches {
     carts: Option<Arc<dyn CartCache>>,
     events: Arc<dyn EventBus>,
+    publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
 }
 
@@ -212,12 +255,17 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
         let events = Arc::new(RedisEventBus::start_beside(&carts, options)?);
         let shared: Arc<dyn SharedLayer> = Arc::new(RedisShared::beside(&carts));
         let bus: Arc<dyn Bus> = Arc::new(RedisBus::start_beside(&carts));
-        return Ok(Caches { carts: Some(Arc::new(carts)), events, shared: Shared::By(shared, bus) });
+        let publisher = Some(Arc::clone(&events) as Arc<dyn Publisher>);
+        let (carts, shared) = (Some(Arc::new(carts) as Arc<dyn CartCache>), Shared::By(shared, bus));
+        return Ok(Caches { carts, events, publisher, shared });
     }
     // Events reach the other nodes also when carts are not cached.
-    let events: Arc<dyn EventBus> = match &redis {
-        Some(options) => Arc::new(RedisEventBus::start(options)?),
-        None => Arc::new(EventHub::new()),
+    let (events, publisher): (Arc<dyn EventBus>, Option<Arc<dyn Publisher>>) = match &redis {
+        Some(options) => {
+            let events = Arc::new(RedisEventBus::start(options)?);
+            (Arc::clone(&events) as Arc<dyn EventBus>, Some(events))
+        }
+        None => (Arc::new(EventHub::new()), None),
     };
     match store {
         AnyStore::Sqlite(sqlite) => {
@@ -225,10 +273,11 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
             ClosedCache::close(&**sqlite).await.context("the gate of the cache cannot be closed")?;
             let memory = || Arc::new(MemoryCartCache::new(cache.memory_mb * 1024 * 1024, cache.ttl()));
             let memory = (cache.carts == CartCaching::Auto).then(|| memory() as Arc<dyn CartCache>);
-            Ok(Caches { carts: memory, events, shared: Shared::Alone })
+            Ok(Caches { carts: memory, events, publisher, shared: Shared::Alone })
         }
         AnyStore::Postgres(_) => {
-            Ok(Caches { carts: Some(Arc::new(ClosedCache::default())), events, shared: Shared::Deaf })
+            let closed = Some(Arc::new(ClosedCache::default()) as Arc<dyn CartCache>);
+            Ok(Caches { carts: closed, events, publisher, shared: Shared::Deaf })
         }
     }
 }

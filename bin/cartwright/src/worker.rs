@@ -6,7 +6,7 @@ use crate::{
     maintenance,
     serve::Signals,
     telemetry,
-    wiring::{AnyStore, settle, start_carts, start_catalog, start_orders},
+    wiring::{AnyStore, settle, start_carts, start_catalog, start_events, start_orders},
 };
 
 /// Works on jobs until it is told to stop.
@@ -14,7 +14,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let stop = CancellationToken::new();
     telemetry::init_metrics(stop.clone())?;
-    let store = AnyStore::open(&settings.database).await?;
+    let store = AnyStore::open(settings).await?;
     for name in store.prepare(&settings.database).await? {
         tracing::info!(migration = %name, "applied");
     }
@@ -23,13 +23,16 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let catalog = start_catalog(settings, &store, &started).await?;
     let orders = start_orders(settings, &store, &started, &catalog)?;
     let queue = JobQueue::new(store.jobs());
-    let registry = maintenance::registry(settings, &store.shop(), &queue, &orders)?;
+    let events = start_events(settings, &store, &queue, &started)?;
+    let services = maintenance::Services { orders: orders.clone(), events: events.clone() };
+    let registry = maintenance::registry(settings, &store.shop(), &queue, &services)?;
     let builder = Worker::builder(queue, registry).schedules(maintenance::schedules()?);
     let worker = builder.settings(settings.jobs.worker()?).start();
     tracing::info!(worker = %worker.name(), store = %settings.database.url, "ready");
     let name = signals.wait().await;
     tracing::info!(signal = name, "stopping: running jobs are finished; a second signal ends at once");
     worker.shutdown().await;
+    events.shutdown().await;
     started.carts.shutdown().await;
     orders.shutdown().await;
     settle(&catalog).await;

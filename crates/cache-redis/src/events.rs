@@ -4,11 +4,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cartwright_cache::{CartEvent, EventBus, EventHub, Subscription, Update};
+use cartwright_cache::{
+    CartEvent, EventBus, EventHub, Message, Publisher, Subscription, Unpublished, Update,
+};
 use cartwright_domain::OwnerId;
 use futures_util::StreamExt;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script,
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, ScriptInvocation,
     aio::{MultiplexedConnection, PubSub},
 };
 use tokio::sync::{mpsc, watch};
@@ -46,6 +48,21 @@ static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
 });
 /// Carts in one call: Lua's stack has room for 8,000.
 const CARTS: usize = 1000;
+
+/// The same for any channel.
+///
+/// ARGV: channel and payload of each message.
+static SAY: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local channels = {} \
+         for i = 1, #ARGV, 2 do channels[#channels + 1] = ARGV[i] end \
+         local heard = redis.call('PUBSUB', 'NUMSUB', unpack(channels)) \
+         local all = redis.call('PUBSUB', 'NUMPAT') > 0 \
+         for i, channel in ipairs(channels) do \
+           if all or tonumber(heard[2 * i]) > 0 then redis.call('PUBLISH', channel, ARGV[2 * i]) end \
+         end",
+    )
+});
 
 /// New versions of carts, told to all nodes by Redis pub/sub on `cart_update:{user_id}`.
 ///
@@ -106,6 +123,11 @@ impl RedisEventBus {
         for CartEvent { owner, version } in events {
             call.arg(owner.as_str()).arg(*version);
         }
+        self.call(&call).await
+    }
+
+    /// Runs a script on the primary, wherever there is a connection to it.
+    async fn call(&self, call: &ScriptInvocation<'_>) -> RedisResult<()> {
         if let Some(carts) = &self.carts
             && let Some(sent) = carts.send(async |link| call.invoke_async::<()>(link).await).await
         {
@@ -141,6 +163,20 @@ impl EventBus for RedisEventBus {
         subscription.when_last(move |owner| {
             let _ = wanted.send(Wanted::Leave(owner));
         })
+    }
+}
+
+#[async_trait]
+impl Publisher for RedisEventBus {
+    async fn say(&self, messages: &[Message]) -> Result<(), Unpublished> {
+        for messages in messages.chunks(CARTS) {
+            let mut call = SAY.prepare_invoke();
+            for Message { channel, payload } in messages {
+                call.arg(channel.as_str()).arg(&payload[..]);
+            }
+            self.call(&call).await.map_err(|error| Unpublished(Box::new(error)))?;
+        }
+        Ok(())
     }
 }
 

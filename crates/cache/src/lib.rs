@@ -7,6 +7,7 @@
 mod carts;
 mod events;
 mod memory;
+mod publish;
 
 pub use carts::{
     CacheRead, CacheStatus, CartCache, Document, Layer, Lease, LeaseWanted, NodeStatus, Role, StoreValue,
@@ -14,3 +15,4 @@ pub use carts::{
 };
 pub use events::{CartEvent, EventBus, EventHub, Subscription, Update};
 pub use memory::MemoryCartCache;
+pub use publish::{Message, Publisher, Unpublished};

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use cartwright_cart::CartService;
 use cartwright_catalog::CatalogService;
 use cartwright_domain::Currency;
+use cartwright_events::EventService;
 use cartwright_jobs::JobQueue;
 use cartwright_orders::OrderService;
 
@@ -76,6 +77,8 @@ pub struct AppState {
     pub jobs: JobQueue,
     /// What is bought.
     pub orders: OrderService,
+    /// What happened, and who is told.
+    pub events: EventService,
     /// How requests are answered.
     pub settings: Arc<HttpSettings>,
     /// Writes the metrics in the Prometheus text format.

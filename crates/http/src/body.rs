@@ -1,5 +1,7 @@
 //! Request bodies: read with a limit, parsed by hand, so that every error names its place.
 
+mod targets;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use actix_web::{

@@ -1,6 +1,7 @@
 //! The HTTP adapter: actix-web routes over a [`CartService`](cartwright_cart::CartService)
 //! a [`CatalogService`](cartwright_catalog::CatalogService) an
-//! [`OrderService`](cartwright_orders::OrderService) and the queue of background jobs.
+//! [`OrderService`](cartwright_orders::OrderService), an
+//! [`EventService`](cartwright_events::EventService) and the queue of background jobs.
 //!
 //! Every handler does three things: extract, one call of the service, map. What is not an answer is a `Problem`
 //! (RFC 9457), and one table in `problem` says which status and code each has.
@@ -13,6 +14,7 @@ mod catalog;
 mod current;
 mod docs;
 mod events;
+mod feed;
 mod headers;
 mod health;
 mod holds;
@@ -24,6 +26,7 @@ mod problem;
 mod query;
 mod render;
 mod routes;
+mod webhooks;
 mod wire;
 
 pub use app::{

@@ -7,11 +7,13 @@ mod carts;
 mod catalog;
 mod database;
 mod edge;
+mod events;
 mod holds;
 mod jobs;
 mod orders;
 mod secret;
 mod server;
+mod webhooks;
 
 use std::{
     collections::HashMap,
@@ -29,11 +31,13 @@ pub(crate) use self::{
     catalog::Catalog,
     database::{Database, StoreKind},
     edge::Edge,
+    events::Events,
     holds::Holds,
     jobs::{InServe, Jobs},
     orders::Orders,
     secret::SecretUrl,
     server::{LogFormat, Server, half_the_cores},
+    webhooks::Webhooks,
 };
 
 /// The file that is read from the working folder when no other is named.
@@ -51,11 +55,15 @@ pub(crate) struct Settings {
     pub(crate) holds: Holds,
     pub(crate) edge: Edge,
     pub(crate) jobs: Jobs,
+    pub(crate) events: Events,
+    pub(crate) webhooks: Webhooks,
     pub(crate) auth: Auth,
 }
 
-const SECTIONS: [&str; 10] =
-    ["server", "database", "cache", "carts", "catalog", "orders", "holds", "edge", "jobs", "auth"];
+const SECTIONS: [&str; 12] = [
+    "server", "database", "cache", "carts", "catalog", "orders", "holds", "edge", "jobs", "events",
+    "webhooks", "auth",
+];
 
 impl Settings {
     /// Reads the configuration. `file`: instead of `cartwright.toml`; it must then exist.
@@ -92,6 +100,8 @@ impl Settings {
             holds: section(&map, "holds")?,
             edge: section(&map, "edge")?,
             jobs: section(&map, "jobs")?,
+            events: section(&map, "events")?,
+            webhooks: section(&map, "webhooks")?,
             auth: section(&map, "auth")?,
         };
         settings.check()?;
@@ -109,6 +119,8 @@ impl Settings {
         self.holds.check()?;
         self.edge.check()?;
         self.jobs.check()?;
+        self.events.check()?;
+        self.webhooks.check()?;
         self.auth.check(&self.server)
     }
 
@@ -148,6 +160,8 @@ fn prefixed(environment: HashMap<String, String>) -> Environment {
         .with_list_parse_key("edge.varnish_urls")
         .with_list_parse_key("jobs.queues")
         .with_list_parse_key("server.cors_origins")
+        .with_list_parse_key("webhooks.hosts")
+        .with_list_parse_key("webhooks.ports")
         .ignore_empty(true)
         .source(Some(environment))
 }
@@ -266,6 +280,10 @@ mod tests {
             (&[("CARTWRIGHT__HOLDS__UNITS", "0")], "holds.units"),
             (&[("CARTWRIGHT__HOLDS__SECONDS", "3601")], "holds.seconds"),
             (&[("CARTWRIGHT__JOBS__LEASE_SECONDS", "1")], "jobs.lease_seconds"),
+            (&[("CARTWRIGHT__EVENTS__KEEP_HOURS", "0")], "events.keep_hours"),
+            (&[("CARTWRIGHT__WEBHOOKS__HOSTS", "hooks.example.com,*")], "webhooks.hosts"),
+            (&[("CARTWRIGHT__WEBHOOKS__PORTS", "8443,https")], "webhooks.ports"),
+            (&[("CARTWRIGHT__WEBHOOKS__PORTS", "70000")], "webhooks.ports"),
             (&[("REDIS_URL", "http://u:secret@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
             (&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000")], "auth.force"),
@@ -278,6 +296,17 @@ mod tests {
         let forced =
             load(&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000"), ("CARTWRIGHT__AUTH__FORCE", "true")]);
         assert!(forced.unwrap().auth.force);
+    }
+
+    #[test]
+    fn lists_of_ports_are_read_from_anywhere() {
+        let ports = |text: &str| load(&[("CARTWRIGHT__WEBHOOKS__PORTS", text)]).unwrap().webhooks.ports;
+        assert_eq!((ports("8443"), ports("8443,9443")), (vec![8443], vec![8443, 9443]));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[webhooks]\nports = [8443, 9443]\nhosts = ['*.example.com']\n").unwrap();
+        let settings = Settings::from_parts(Some(file.path()), HashMap::new()).unwrap();
+        assert_eq!(settings.webhooks.ports, [8443, 9443]);
+        assert_eq!(settings.webhooks.policy().unwrap().hosts.unwrap().len(), 1);
     }
 
     #[test]
@@ -310,6 +339,8 @@ mod tests {
             ("catalog", include_str!("catalog.rs")),
             ("edge", include_str!("edge.rs")),
             ("jobs", include_str!("jobs.rs")),
+            ("events", include_str!("events.rs")),
+            ("webhooks", include_str!("webhooks.rs")),
             ("orders", include_str!("orders.rs")),
             ("holds", include_str!("holds.rs")),
             ("auth", include_str!("auth.rs")),

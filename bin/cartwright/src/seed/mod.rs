@@ -36,7 +36,7 @@ pub(crate) fn owner(n: u32) -> String {
 pub(crate) async fn run(settings: &Settings, options: &SeedOptions) -> anyhow::Result<()> {
     ensure!(options.lines <= options.products, "--lines {} needs at least as many --products", options.lines);
     let began = Instant::now();
-    let store = AnyStore::open(&settings.database).await?;
+    let store = AnyStore::open(settings).await?;
     store.prepare(&settings.database).await?;
     let carts = start_carts(settings, &store).await?;
     let outcome = fill(settings, options, &store, &carts).await;

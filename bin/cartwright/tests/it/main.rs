@@ -10,10 +10,13 @@
 #[path = "../../src/load/client.rs"]
 mod client;
 mod commands;
+mod events;
 mod kills;
 mod kit;
 mod nodes;
 mod products;
+#[path = "../../../../crates/events/tests/it/receiver.rs"]
+mod receiver;
 mod rush;
 mod serve;
 mod workers;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cartwright_cache::{CartEvent, EventBus, Update};
+use cartwright_cache::{CartEvent, EventBus, Message, Publisher, Update};
 use cartwright_cache_redis::{RedisEventBus, RedisOptions};
 use cartwright_cache_tests::owner;
 use cartwright_testkit::{RedisServer, eventually};
@@ -49,6 +49,34 @@ async fn anybody_may_listen() {
     .unwrap();
     let told: Vec<String> = many.iter().map(|event| format!("cart_update:{}", event.owner)).collect();
     assert_eq!(heard, told);
+}
+
+/// Any bytes, on any channel, in order; and it is said when there is nobody to say it to.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_reach_whoever_listens_to_their_channel() {
+    let server = tokio::task::spawn_blocking(|| RedisServer::start().unwrap()).await.unwrap();
+    let bus = RedisEventBus::start(&RedisOptions::new(server.url(), Vec::new())).unwrap();
+    let message = |n: usize| Message {
+        channel: format!("events:{}", if n.is_multiple_of(3) { "order.created" } else { "stock.low" }),
+        payload: format!("{n} \u{2615}'\"\\ \0").into(),
+    };
+    let many: Vec<Message> = (0..2_500).map(message).collect();
+    let mut listening = redis::Client::open(server.url()).unwrap().get_async_pubsub().await.unwrap();
+    listening.subscribe("events:order.created").await.unwrap();
+    bus.say(&many).await.unwrap();
+    let mut heard = listening.on_message();
+    for told in many.iter().step_by(3) {
+        let message = tokio::time::timeout(DEADLINE, heard.next()).await.unwrap().unwrap();
+        assert_eq!(
+            (message.get_channel_name(), message.get_payload_bytes()),
+            (&*told.channel, &told.payload[..])
+        );
+    }
+    server.kill();
+    let deadline = Instant::now() + DEADLINE;
+    while bus.say(&many[..1]).await.is_ok() {
+        assert!(Instant::now() < deadline, "nobody is there");
+    }
 }
 
 /// How many listen to ana's cart on this server.

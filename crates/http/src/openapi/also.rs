@@ -10,7 +10,9 @@ pub(super) struct Also {
 
 pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
     let mut also = Also { parameters: vec!["RequestId"], headers: vec!["X-Request-ID"], ..Also::default() };
-    if path.contains("/orders") || path.ends_with("/checkout") {
+    if IN_EVENTS.iter().any(|start| path.starts_with(start)) {
+        of_events(&mut also, path, method);
+    } else if path.contains("/orders") || path.ends_with("/checkout") {
         of_orders(&mut also, path, method);
     } else if path.starts_with("/api/v1/holds") {
         of_holds(&mut also, path, method);
@@ -104,6 +106,34 @@ fn of_cart(also: &mut Also, path: &str, method: &str) {
     }
     if !path.ends_with("/events") {
         also.headers.extend(["ETag", if changes { "Idempotent-Replayed" } else { "X-Cache" }]);
+    }
+}
+
+const IN_EVENTS: [&str; 3] = ["/api/v1/events", "/api/v1/users/{user_id}/events", "/api/v1/webhooks"];
+
+fn of_events(also: &mut Also, path: &str, method: &str) {
+    also.statuses.extend(["422", "500", "503"]);
+    also.headers.push("Cache-Control");
+    if path.ends_with("/events") {
+        also.parameters.push("LastEventId");
+        also.statuses.push("410");
+    }
+    if path.contains("{user_id}") {
+        also.parameters.push("UserId");
+    } else {
+        also.parameters.push("Operator");
+        also.statuses.push("403");
+    }
+    if path.contains("{webhook_id}") {
+        also.parameters.push("WebhookId");
+        also.statuses.push("404");
+    }
+    if path.ends_with("/replay") {
+        also.statuses.extend(["409", "410"]);
+    }
+    if path == "/api/v1/webhooks" && method == "post" {
+        also.statuses.push("409");
+        also.headers.push("Location");
     }
 }
 

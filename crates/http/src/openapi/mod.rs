@@ -9,10 +9,11 @@ use utoipa::OpenApi;
 use crate::{
     carts,
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
-    docs, events, health, holds,
+    docs, events, feed, health, holds,
     jobs::{list as job_list, one, overview as jobs_overview, page as jobs_page, queues},
     orders::{buy, look},
     problem::Problem,
+    webhooks::{deliveries, targets},
     wire,
 };
 use also::{Also, also};
@@ -34,10 +35,13 @@ use parts::{headers, parameters, refer, responses};
         jobs_page::page,
         buy::create, buy::checkout, buy::cancel, buy::step, look::get, look::status, look::list, look::of_user,
         holds::create, holds::get, holds::renew, holds::release,
+        feed::all, feed::of_user,
+        targets::add, targets::list, targets::get, targets::change, targets::remove, targets::rotate,
+        deliveries::test, deliveries::replay, deliveries::list,
         health::health, health::livez, health::readyz, health::redis_info, health::metrics,
         docs::document, docs::redoc, docs::swagger_redirect,
     ),
-    components(schemas(wire::ProblemBody)),
+    components(schemas(wire::ProblemBody, feed::wire::Event)),
     tags(
         (name = "carts", description = "One cart per user or guest"),
         (name = "products", description = "The catalogue: products, lists, searches, and what is bought"),
@@ -45,6 +49,8 @@ use parts::{headers, parameters, refer, responses};
         (name = "holds", description = "Units that are kept for somebody for a while, at the prices of the moment"),
         (name = "classic", description = "The same operations at the addresses that existing clients use. Unknown fields are ignored here."),
         (name = "jobs", description = "Background jobs: what waits, runs and has failed"),
+        (name = "events", description = "What happened: as a list, and as it happens"),
+        (name = "webhooks", description = "Who is told of events by HTTP, signed as in Standard Webhooks"),
         (name = "operations", description = "Health, metrics, the cache"),
         (name = "documentation", description = "This document"),
     )

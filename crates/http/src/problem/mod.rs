@@ -2,6 +2,7 @@
 
 mod carts;
 mod catalog;
+mod events;
 mod jobs;
 mod orders;
 
@@ -18,6 +19,7 @@ use cartwright_cache::Document;
 use cartwright_cart::{CartServiceError, DocumentError, encode};
 use cartwright_catalog::{CachedProduct, CatalogError, EditError, Fault, import::ImportError};
 use cartwright_domain::{CartError, OrderError};
+use cartwright_events::EventsError;
 use cartwright_layered::LoadError;
 use cartwright_orders::OrdersError;
 use cartwright_storage::StorageError;
@@ -63,6 +65,8 @@ pub(crate) enum Problem {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Orders(#[from] OrdersError),
+    #[error(transparent)]
+    Events(#[from] EventsError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -243,6 +247,7 @@ impl Problem {
             Self::Service(error) => carts::service(error),
             Self::Catalog(error) => catalog::service(error),
             Self::Orders(error) => orders::service(error),
+            Self::Events(error) => events::service(error),
             Self::Load(error) => catalog::load(error),
             Self::Job(problem) => jobs::of_jobs(problem),
             Self::NoProduct => entry(
@@ -357,6 +362,7 @@ impl Problem {
             },
             Self::Orders(OrdersError::Refused { error, .. }) => orders::errors(error),
             Self::Orders(OrdersError::NotHeld(error)) => orders::hold_errors(error),
+            Self::Events(error) => events::errors(error),
             Self::ProductExists => one("/id", "taken", &"the id belongs to another product"),
             _ => Vec::new(),
         }

@@ -9,10 +9,11 @@ use super::{Mounted, at, hot::Hot};
 use crate::{
     AppState, carts,
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
-    docs, events,
+    docs, events, feed,
     headers::{owner_named, product_named},
     health, holds, jobs,
     orders::{buy, look},
+    webhooks::{deliveries, targets},
 };
 
 const GET: &str = "GET, HEAD";
@@ -28,7 +29,7 @@ macro_rules! read {
 
 /// All addresses. The router tries them in this order: the hottest first, and names before parameters.
 pub(super) fn all() -> Vec<Mounted> {
-    [hottest(), of_products(), of_carts(), of_orders(), of_catalog(), of_jobs(), of_operations()]
+    [hottest(), of_products(), of_carts(), of_orders(), of_catalog(), of_jobs(), of_events(), of_operations()]
         .into_iter()
         .flatten()
         .collect()
@@ -183,6 +184,40 @@ fn of_jobs() -> Vec<Mounted> {
         at("/jobs/{file}", GET, read!(jobs::page::file)),
     ];
     all.into_iter().map(Mounted::for_operators).collect()
+}
+
+/// All but those of one user for operators.
+fn of_events() -> Vec<Mounted> {
+    let all = vec![
+        // Not compressed: what is compressed waits until there is enough of it.
+        at("/api/v1/events", "GET", |resource| resource.route(get().to(feed::all))),
+        at("/api/v1/webhooks", "GET, HEAD, POST", |resource| {
+            resource
+                .route(get().to(targets::list))
+                .route(post().to(targets::add))
+                .route(head().to(targets::list))
+        }),
+        at("/api/v1/webhooks/{webhook_id}", "GET, HEAD, PATCH, DELETE", |resource| {
+            resource
+                .route(get().to(targets::get))
+                .route(patch().to(targets::change))
+                .route(delete().to(targets::remove))
+                .route(head().to(targets::get))
+        }),
+        at("/api/v1/webhooks/{webhook_id}/rotate-secret", POST, |resource| {
+            resource.route(post().to(targets::rotate))
+        }),
+        at("/api/v1/webhooks/{webhook_id}/test", POST, |resource| {
+            resource.route(post().to(deliveries::test))
+        }),
+        at("/api/v1/webhooks/{webhook_id}/replay", POST, |resource| {
+            resource.route(post().to(deliveries::replay))
+        }),
+        at("/api/v1/webhooks/{webhook_id}/deliveries", GET, read!(deliveries::list)).compressed(),
+    ];
+    let of_user =
+        at("/api/v1/users/{user_id}/events", "GET", |resource| resource.route(get().to(feed::of_user)));
+    all.into_iter().map(Mounted::for_operators).chain([of_user]).collect()
 }
 
 fn of_operations() -> Vec<Mounted> {

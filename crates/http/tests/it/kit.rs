@@ -20,10 +20,13 @@ use cartwright_domain::{
     SystemClock,
 };
 use cartwright_edge::Purger;
+use cartwright_events::EventService;
 use cartwright_http::{AppState, HttpSettings};
 use cartwright_jobs::JobQueue;
 use cartwright_orders::{OrderService, StockListener};
 use cartwright_storage::{ImportedProduct, PastOrder, ShopStore};
+use cartwright_testkit::TlsFiles;
+use cartwright_webhooks::{Policy, Resolve, Sender};
 use serde_json::Value;
 
 use crate::database::Database;
@@ -48,15 +51,18 @@ impl Shop {
         let start = async {
             let (store, database) = crate::database::open().await;
             let (carts, catalog, orders) = start(&store).await;
-            (store, database, carts, catalog, orders)
+            let jobs = JobQueue::new(Arc::clone(&store) as _);
+            let events = start_events(&store, &jobs);
+            (store, database, carts, catalog, orders, jobs, events)
         };
-        let (store, database, carts, catalog, orders) =
+        let (store, database, carts, catalog, orders, jobs, events) =
             std::thread::scope(|scope| scope.spawn(|| runtime.block_on(start)).join().unwrap());
         let state = AppState {
             carts,
             catalog,
-            jobs: JobQueue::new(Arc::clone(&store) as _),
+            jobs,
             orders,
+            events,
             settings: Arc::new(settings),
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
             draining: Arc::new(AtomicBool::new(false)),
@@ -175,6 +181,38 @@ async fn start(store: &Arc<dyn ShopStore>) -> (CartService, CatalogService, Orde
     (carts, catalog, orders)
 }
 
+fn start_events(store: &Arc<dyn ShopStore>, jobs: &JobQueue) -> EventService {
+    let authority = std::fs::read(TlsFiles::generate(&[]).unwrap().ca).unwrap();
+    let sender = Sender::builder(Policy::default()).resolver(Arc::new(Names)).authorities(authority);
+    EventService::start(cartwright_events::Parts {
+        store: Arc::clone(store),
+        jobs: jobs.clone(),
+        publisher: None,
+        sender: Some(sender.build().unwrap()),
+        clock: Arc::new(SystemClock),
+        settings: cartwright_events::Settings {
+            poll: Duration::from_millis(5),
+            targets: 5,
+            ..cartwright_events::Settings::default()
+        },
+    })
+}
+
+/// Names below `example.com` are public, one of them leads inside, and others are not known.
+#[derive(Debug)]
+struct Names;
+
+#[async_trait::async_trait]
+impl Resolve for Names {
+    async fn resolve(&self, host: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+        match host {
+            "inside.example.com" => Ok(vec!["10.0.0.1".parse().unwrap()]),
+            host if host.ends_with("example.com") => Ok(vec!["93.184.215.14".parse().unwrap()]),
+            _ => Err(std::io::Error::other("no such name")),
+        }
+    }
+}
+
 /// As the server does it.
 struct SoldOut(CatalogService);
 
@@ -235,7 +273,13 @@ impl Answer {
     /// Checks that this refuses the request because of one place.
     #[track_caller]
     pub(crate) fn points_to(&self, pointer: &str, code: &str) {
-        let body = self.problem(422, "invalid_request");
+        self.points_to_in(pointer, code, "invalid_request");
+    }
+
+    /// The same of another problem.
+    #[track_caller]
+    pub(crate) fn points_to_in(&self, pointer: &str, code: &str, problem: &str) {
+        let body = self.problem(422, problem);
         assert_eq!(body["errors"][0]["pointer"], pointer, "{self:?}");
         assert_eq!(body["errors"][0]["code"], code, "{self:?}");
     }

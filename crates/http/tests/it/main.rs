@@ -15,7 +15,10 @@ mod current;
 mod dashboard;
 mod database;
 mod devtools;
+mod events;
 mod holds;
+#[path = "../../../webhooks/tests/it/hostile.rs"]
+mod hostile;
 mod inputs;
 mod jobs;
 mod kit;
@@ -24,3 +27,4 @@ mod orders;
 mod routes;
 mod stage;
 mod stream;
+mod webhooks;

@@ -64,6 +64,7 @@ async fn the_document_has_every_address_and_no_other() {
                     "user_id" => "UserId",
                     "category" => "Category",
                     "job_id" => "JobId",
+                    "webhook_id" => "WebhookId",
                     "queue" => "Queue",
                     "order_id" => "OrderId",
                     "hold_id" => "HoldId",

@@ -23,8 +23,12 @@ mod classic;
 mod conventions;
 #[path = "../it/current.rs"]
 mod current;
+#[path = "../it/events.rs"]
+mod events;
 #[path = "../it/holds.rs"]
 mod holds;
+#[path = "../../../webhooks/tests/it/hostile.rs"]
+mod hostile;
 #[path = "../it/inputs.rs"]
 mod inputs;
 #[path = "../it/jobs.rs"]
@@ -37,3 +41,5 @@ mod orders;
 mod routes;
 #[path = "../it/stage.rs"]
 mod stage;
+#[path = "../it/webhooks.rs"]
+mod webhooks;

@@ -4,6 +4,7 @@
 
 mod answers;
 mod delivery;
+mod hostile;
 mod hostile_addresses;
 mod hostile_urls;
 mod receiver;

@@ -1,0 +1,77 @@
+//! What bodies say of webhook targets.
+
+use cartwright_storage::{EventType, EventTypes};
+
+use super::{Fields, is_bidi_control, is_integer};
+use crate::problem::FieldError;
+
+/// As long as what is shown of it.
+const LONGEST_DESCRIPTION: usize = 200;
+
+impl Fields<'_> {
+    /// Where messages go. What is wrong with it is said by who sends them.
+    pub(crate) fn url(&mut self, required: bool) -> Option<String> {
+        let raw = if required { self.required("url")? } else { self.optional("url")? };
+        self.text("url", raw)
+    }
+
+    /// The types of events; `["*"]` is all, as `null` is in a new target.
+    pub(crate) fn event_types(&mut self) -> Option<EventTypes> {
+        let raw = self.optional("events")?;
+        let Ok(names) = serde_json::from_str::<Vec<String>>(raw.get()) else {
+            self.wrong("events", "not_a_list", "events must be a list of types of events");
+            return None;
+        };
+        if names == ["*"] {
+            return Some(EventTypes::ALL);
+        }
+        if names.is_empty() {
+            self.wrong("events", "empty", "name at least one type of event, or none of this field for all");
+            return None;
+        }
+        let mut types = EventTypes::NONE;
+        for (at, name) in names.iter().enumerate() {
+            match name.parse::<EventType>() {
+                Ok(kind) => types = types.and(kind.into()),
+                Err(error) => {
+                    self.errors.push(FieldError::new(format!("/events/{at}"), "unknown", error));
+                }
+            }
+        }
+        Some(types)
+    }
+
+    pub(crate) fn description(&mut self) -> Option<String> {
+        let raw = self.optional("description")?;
+        let text = self.text("description", raw)?;
+        let bad = text.chars().count() > LONGEST_DESCRIPTION
+            || text.chars().any(|c| c.is_control() || is_bidi_control(c));
+        if bad {
+            self.wrong("description", "invalid_text", "a description has at most 200 printable characters");
+        }
+        Some(text).filter(|_| !bad)
+    }
+
+    pub(crate) fn enabled(&mut self) -> Option<bool> {
+        match self.optional("enabled")?.get() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => {
+                self.wrong("enabled", "not_a_boolean", "enabled is true or false");
+                None
+            }
+        }
+    }
+
+    /// The number of an event: an integer, or the text of one.
+    pub(crate) fn event_number(&mut self, name: &str, required: bool) -> Option<u64> {
+        let raw = if required { self.required(name)? } else { self.optional(name)? }.get();
+        let text =
+            if raw.starts_with('"') { serde_json::from_str(raw).unwrap_or_default() } else { raw.to_owned() };
+        let number = text.parse().ok().filter(|_| is_integer(&text));
+        if number.is_none() {
+            self.wrong(name, "not_an_integer", "the number of an event is a whole number");
+        }
+        number
+    }
+}
