@@ -9,6 +9,7 @@ mod doctor;
 mod edge;
 mod guard;
 mod import;
+mod left_alone;
 mod load;
 mod maintenance;
 mod migrate;

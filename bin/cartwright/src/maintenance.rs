@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use cartwright_cart::CartService;
 use cartwright_domain::{Clock, SystemClock};
 use cartwright_events::EventService;
 use cartwright_jobs::{
@@ -13,7 +14,10 @@ use cartwright_storage::{JobError, JobName, ShopStore, StorageError};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{InServe, Settings};
+use crate::{
+    config::{InServe, Settings},
+    left_alone,
+};
 
 /// The queue of all of them.
 const QUEUE: &str = "maintenance";
@@ -68,10 +72,15 @@ maintenance! {
     ExpireHolds = "holds.expire",
     /// Removes holds that ended long ago.
     ForgetHolds = "holds.forget",
+    /// Tells of carts that were left alone for hours.
+    TellAbandoned = "carts.abandoned",
+    /// Empties carts that were left alone for weeks.
+    ExpireCarts = "carts.expire",
 }
 
 /// Whom jobs are done by.
 pub(crate) struct Services {
+    pub(crate) carts: CartService,
     pub(crate) orders: OrderService,
     pub(crate) events: EventService,
 }
@@ -86,6 +95,7 @@ pub(crate) fn registry(
     let registry = upkeep(store, &services.orders, settings)?;
     cartwright_orders::handlers(registry, &services.orders, queue, Arc::new(NothingToDo))
         .and_then(|registry| of_events(registry, settings, store))
+        .and_then(|registry| of_carts(registry, settings, store, &services.carts))
         .and_then(|registry| services.events.register(registry))
         .context("a job with a bad name")
 }
@@ -181,6 +191,30 @@ fn of_events(
     })
 }
 
+/// Those that look after carts that nobody touches.
+fn of_carts(
+    registry: Registry,
+    settings: &Settings,
+    store: &Arc<dyn ShopStore>,
+    carts: &CartService,
+) -> Result<Registry, JobError> {
+    let policy = left_alone::Policy::of(settings);
+    let (telling, told) = (policy.clone(), Arc::clone(store));
+    let (expired, carts) = (Arc::clone(store), carts.clone());
+    registry
+        .on(move |_: TellAbandoned, context| {
+            let (store, policy) = (Arc::clone(&told), telling.clone());
+            in_portions(context, async move || policy.tell(&store).await)
+        })?
+        .on(move |_: ExpireCarts, context: JobContext| {
+            let (store, policy, carts) = (Arc::clone(&expired), policy.clone(), carts.clone());
+            async move {
+                while policy.expire(&store, &carts).await? && !context.is_stopped() {}
+                Ok(())
+            }
+        })
+}
+
 /// Whether as many rows as might be: there may be more.
 fn all(rows: u64) -> bool {
     rows >= u64::from(AT_ONCE)
@@ -203,6 +237,8 @@ pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
         Schedule::new("statistics.refresh", "* * * * *", |_| RefreshStatistics {})?,
         Schedule::new("jobs.clean", "*/10 * * * *", |_| CleanJobs {})?,
         Schedule::new("events.clean", "*/10 * * * *", |_| CleanEvents {})?,
+        Schedule::new("carts.abandoned", "*/10 * * * *", |_| TellAbandoned {})?,
+        Schedule::new("carts.expire", "37 * * * *", |_| ExpireCarts {})?,
         // Reads all of the ledger.
         Schedule::new("stock.audit", "23 * * * *", |_| AuditStock {})?,
         // Every ten seconds. Nobody who wants to buy waits for it; shoppers see a little earlier what is back.

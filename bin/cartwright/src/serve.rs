@@ -57,7 +57,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         draining: Arc::clone(&draining),
     };
     let (server, address, ended) = listen(&settings.server, state)?;
-    let services = maintenance::Services { orders: orders.clone(), events: events.clone() };
+    let services =
+        maintenance::Services { carts: carts.clone(), orders: orders.clone(), events: events.clone() };
     let worker = maintenance::start_in_serve(&settings, &jobs, &store.shop(), &services).await?;
     let tending = tend(catalog.clone(), settings.catalog.warm_per_second);
     tokio::spawn(stop.clone().run_until_cancelled_owned(tending));

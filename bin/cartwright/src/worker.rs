@@ -24,7 +24,11 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let orders = start_orders(settings, &store, &started, &catalog)?;
     let queue = JobQueue::new(store.jobs());
     let events = start_events(settings, &store, &queue, &started)?;
-    let services = maintenance::Services { orders: orders.clone(), events: events.clone() };
+    let services = maintenance::Services {
+        carts: started.carts.clone(),
+        orders: orders.clone(),
+        events: events.clone(),
+    };
     let registry = maintenance::registry(settings, &store.shop(), &queue, &services)?;
     let builder = Worker::builder(queue, registry).schedules(maintenance::schedules()?);
     let worker = builder.settings(settings.jobs.worker()?).start();

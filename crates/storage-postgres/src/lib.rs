@@ -20,6 +20,7 @@ mod events;
 mod gate;
 mod holds;
 mod jobs;
+mod left_alone;
 mod listings;
 mod lists;
 mod lock_keys;

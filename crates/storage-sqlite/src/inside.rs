@@ -15,8 +15,8 @@ use diesel::{
 use tempfile::TempDir;
 
 use crate::{
-    SqliteOptions, SqliteStore, carts, claims, error::storage_error, holds, lists, orders, products, results,
-    rows, statistics,
+    SqliteOptions, SqliteStore, carts, claims, error::storage_error, holds, left_alone, lists, orders,
+    products, results, rows, statistics,
 };
 
 async fn fresh() -> (SqliteStore, TempDir) {
@@ -69,6 +69,7 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
         (holds::FORGET, vec!["SEARCH holds USING INDEX holds_by_end (ended_at<?)"]),
         (holds::EMPTY_HOLDS, vec!["SEARCH hold_lines USING PRIMARY KEY (hold_id=?)"]),
         (holds::ENTER_RELEASES, vec!["SEARCH l USING PRIMARY KEY (hold_id=?)"]),
+        (left_alone::WALK, vec!["SEARCH carts USING INDEX carts_by_hour"]),
         (carts::FORGET_KEYS, vec!["SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_by_age"]),
     ] {
         let plan = store.write(|connection| plan(connection, sql)).await.unwrap();

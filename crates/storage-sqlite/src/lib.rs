@@ -26,6 +26,7 @@ mod holds;
 #[cfg(test)]
 mod inside;
 mod jobs;
+mod left_alone;
 mod listings;
 mod lists;
 mod locks;

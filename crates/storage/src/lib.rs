@@ -14,6 +14,7 @@ mod gate;
 mod holds;
 mod import;
 mod jobs;
+mod left_alone;
 mod lines;
 mod listings;
 mod orders;
@@ -50,6 +51,7 @@ pub use jobs::{
     Progress, QueueFigures, Rate, Retried, RetriedDead, SLOT_SECONDS, TakenBack, Tick, UniqueKey,
     WorkerRecord, kept_text, slot_of, span_quantile, span_step,
 };
+pub use left_alone::{LeftAlone, LeftAloneStore, WalkPoint};
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
 pub use orders::{
@@ -79,6 +81,7 @@ pub trait ShopStore:
     + JobStore
     + EventStore
     + TargetStore
+    + LeftAloneStore
 {
 }
 impl<T> ShopStore for T where
@@ -93,5 +96,6 @@ impl<T> ShopStore for T where
         + JobStore
         + EventStore
         + TargetStore
+        + LeftAloneStore
 {
 }

@@ -22,6 +22,16 @@ pub(crate) struct Carts {
     /// Whether carts are stored in Redis as soon as they were written. `auto`: while this node reads at least once in four
     /// writes. `always`: the first read after a write is a hit. `never`: readers store them.
     pub(crate) store_written: StoreWritten,
+    /// Hours after which a cart with something in it, that nobody has touched, is told of as abandoned; up to one more. 0: none
+    /// is. Too high: whoever wants to remind shoppers comes too late. Too low: carts are told of whose owners are at lunch.
+    pub(crate) abandoned_hours: u32,
+    /// Days after which a cart that nobody has touched is emptied. 0: none is. Too high: space in the database. Too low:
+    /// shoppers who come back find nothing.
+    pub(crate) expire_days: u32,
+    /// The same for guests. 0: as all others.
+    pub(crate) expire_guests_days: u32,
+    /// How the ids of guests begin. Empty: there are none.
+    pub(crate) guest_prefix: String,
     /// Requests that wait for a batch to begin; more are answered 503. Too high: under overload everybody waits long.
     /// Too low: short peaks are refused.
     pub(crate) waiting: usize,
@@ -37,6 +47,10 @@ impl Default for Carts {
             read_lanes: service.read_lanes,
             read_batch: service.read_batch,
             store_written: service.store_written,
+            abandoned_hours: 24,
+            expire_days: 90,
+            expire_guests_days: 30,
+            guest_prefix: "guest-".to_owned(),
             waiting: service.waiting,
         }
     }
@@ -52,6 +66,13 @@ impl Carts {
             ("waiting", self.waiting, 1_000_000),
         ] {
             ensure!((1..=most).contains(&value), "configuration key `carts.{key}`: it is from 1 to {most}");
+        }
+        for (key, value) in [
+            ("abandoned_hours", self.abandoned_hours),
+            ("expire_days", self.expire_days),
+            ("expire_guests_days", self.expire_guests_days),
+        ] {
+            ensure!(value <= 100_000, "configuration key `carts.{key}`: it is from 0 to 100000");
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod gate;
 mod holds;
 pub(crate) mod jobs;
 mod keys;
+mod left_alone;
 mod listings;
 mod locks;
 mod orders;
@@ -37,6 +38,7 @@ pub(crate) use holds::{
     LockProductsOfHolds, LookExpired, PickExpired, RetakeHoldLines, WarnOfHolds,
 };
 pub(crate) use keys::{ForgetKeys, KeepAnswers, KeyRow, LoadKeys};
+pub(crate) use left_alone::{LoadWalk, LockWalk, MoveWalk, WalkCarts, WalkedRow};
 pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKeys};
 pub(crate) use orders::{

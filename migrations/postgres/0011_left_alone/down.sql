@@ -1,0 +1,2 @@
+DROP TABLE cart_walks;
+ALTER TABLE carts DROP COLUMN touched;
