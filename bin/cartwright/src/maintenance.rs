@@ -68,6 +68,8 @@ maintenance! {
     AuditStock = "stock.audit",
     /// Removes events that were kept for long enough.
     CleanEvents = "events.clean",
+    /// Tells of holds that are about to expire.
+    WarnOfHolds = "holds.warn",
     /// Gives back what is in holds that have expired.
     ExpireHolds = "holds.expire",
     /// Removes holds that ended long ago.
@@ -182,11 +184,20 @@ fn of_events(
     store: &Arc<dyn ShopStore>,
 ) -> Result<Registry, JobError> {
     let (keep, kept) = (TimeDelta::hours(settings.events.keep_hours.into()), Arc::clone(store));
-    registry.on(move |_: CleanEvents, context| {
+    let registry = registry.on(move |_: CleanEvents, context| {
         let store = Arc::clone(&kept);
         in_portions(context, async move || {
             let rows = store.clean_events(SystemClock.now() - keep, EVENT_ROWS_AT_ONCE).await?;
             Ok::<_, StorageError>(rows >= u64::from(EVENT_ROWS_AT_ONCE))
+        })
+    })?;
+    let (ahead, warned) = (TimeDelta::seconds(settings.events.hold_seconds.into()), Arc::clone(store));
+    registry.on(move |_: WarnOfHolds, context| {
+        let store = Arc::clone(&warned);
+        in_portions(context, async move || {
+            let now = SystemClock.now();
+            let told = store.holds_expiring(now, now + ahead, EXPIRED_AT_ONCE).await?;
+            Ok::<_, StorageError>(told.len() >= EXPIRED_AT_ONCE as usize)
         })
     })
 }
@@ -243,6 +254,7 @@ pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
         Schedule::new("stock.audit", "23 * * * *", |_| AuditStock {})?,
         // Every ten seconds. Nobody who wants to buy waits for it; shoppers see a little earlier what is back.
         Schedule::new("holds.expire", "*/10 * * * * *", |_| ExpireHolds {})?,
+        Schedule::new("holds.warn", "5/10 * * * * *", |_| WarnOfHolds {})?,
         Schedule::new("holds.forget", "37 * * * *", |_| ForgetHolds {})?,
     ])
 }

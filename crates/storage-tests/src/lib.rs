@@ -211,6 +211,7 @@ macro_rules! conformance {
             orders_tell_what_becomes_of_them,
             low_stock_is_told_when_it_comes_to_be,
             low_stock_is_told_once_whoever_buys,
+            expiring_holds_are_told_of,
             abandoned_carts_are_told_of_once,
             concurrent_walks_tell_once,
             carts_are_walked_along_in_the_order_of_their_hours,

@@ -14,13 +14,15 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use cartwright_domain::{Hold, HoldId, OwnerId, ProductId};
 use cartwright_storage::{
-    HoldPolicy, HoldRequest, HoldStore, OrderBatch, Released, Renewal, Renewed, Reserved, Stocked,
+    HoldPolicy, HoldRequest, HoldStore, NewEvents, OrderBatch, Released, Renewal, Renewed, Reserved, Stocked,
     StorageError,
 };
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::join;
 
 use crate::{
+    events,
     read::{bad, count},
     sql::{ForgetHolds, HoldRow, LoadHolds, MoveStock, WarnOfHolds},
     store::PostgresStore,
@@ -81,18 +83,42 @@ impl HoldStore for PostgresStore {
         by: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<Hold>, StorageError> {
-        let statement = WarnOfHolds { now, by, limit: limit.into() };
-        let rows: Vec<(i64, HoldRow)> = self.run(async |connection| statement.load(connection).await).await?;
-        let kept = rows.into_iter().map(|(_, row)| read::kept(row));
-        kept.filter(|kept| kept.as_ref().map_or(true, |kept| kept.is_kept(now)))
-            .map(|kept| Ok(kept?.shown()))
-            .collect()
+        self.in_time(self.warn(now, by, limit)).await
     }
 
     async fn forget_holds(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StorageError> {
         let statement = ForgetHolds { before, limit: limit.into() };
         let forgotten = self.run(async |connection| statement.get_result::<(i64,)>(connection).await).await?;
         count(forgotten.0)
+    }
+}
+
+impl PostgresStore {
+    async fn warn(
+        &self,
+        now: DateTime<Utc>,
+        by: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<Vec<Hold>, StorageError> {
+        let transaction = self.transaction().await?;
+        let statement = WarnOfHolds { now, by, limit: limit.into() };
+        let warned: Result<Vec<Hold>, Failure> = async {
+            let (begun, rows) =
+                join!(transaction.begin(), statement.load::<(i64, HoldRow)>(&mut transaction.pipe()),);
+            begun?;
+            let kept = rows?.into_iter().map(|(_, row)| read::kept(row));
+            let kept = kept.filter(|kept| kept.as_ref().map_or(true, |kept| kept.is_kept(now)));
+            let holds = kept.map(|kept| Ok(kept?.shown())).collect::<Result<Vec<Hold>, StorageError>>()?;
+            let mut told = NewEvents::new();
+            holds.iter().for_each(|hold| told.hold_expiring(hold));
+            events::insert(transaction.pipe(), &told, now).await?;
+            Ok(holds)
+        }
+        .await;
+        match warned {
+            Ok(holds) => transaction.commit().await.map(|()| holds),
+            Err(failure) => Err(transaction.roll_back(failure).await),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cartwright_domain::{Hold, HoldId, HoldStatus, OrderId, OwnerId, ProductId};
 use cartwright_storage::{
-    ClaimedHold, DecidedRelease, KeptHold, Released, Stocked, StorageError, decide_release,
+    ClaimedHold, DecidedRelease, KeptHold, NewEvents, Released, Stocked, StorageError, decide_release,
 };
 use chrono::{DateTime, Utc};
 use diesel::{RunQueryDsl, SqliteConnection, sql_types::Text};
@@ -13,6 +13,7 @@ use super::{load, move_stock};
 use crate::{
     connection::Transaction,
     error::storage_error,
+    events,
     orders::offers,
     rows::broken,
     statement::{Bind, Statement},
@@ -108,9 +109,13 @@ pub(super) fn expiring(
     }
     let kept = load(connection, &ids)?;
     exactly(put(connection, NOTE_WARNED, &ids)?, ids.len(), "holds were noted")?;
-    transaction.commit()?;
     let kept = ids.iter().filter_map(|id| kept.get(id)).filter(|kept| kept.is_kept(now));
-    Ok(kept.map(|kept| kept.hold.clone()).collect())
+    let holds: Vec<Hold> = kept.map(|kept| kept.hold.clone()).collect();
+    let mut told = NewEvents::new();
+    holds.iter().for_each(|hold| told.hold_expiring(hold));
+    events::insert(connection, &told, now)?;
+    transaction.commit()?;
+    Ok(holds)
 }
 
 pub(super) fn forget(

@@ -186,3 +186,24 @@ pub async fn low_stock_is_told_once_whoever_buys(kit: Kit) {
     let orders = kit.events_after(0).await;
     assert_eq!(orders.iter().filter(|event| event.kind == EventType::OrderCreated).count(), 60);
 }
+
+/// With what is in them, in the transaction that notes it; again after a renewal.
+pub async fn expiring_holds_are_told_of(kit: Kit) {
+    kit.offer(&[("tea", 90), ("cup", 90)]).await;
+    let hold = kit.held("ana", &[("tea", 2), ("cup", 1)]).await;
+    let now = cartwright_domain::Clock::now(&*kit.clock);
+    let by = hold.expires_at + chrono::TimeDelta::seconds(1);
+    for _ in 0..2 {
+        kit.store.holds_expiring(now, by, 9).await.unwrap();
+    }
+    let renewed = kit.renewed(hold.id).await;
+    kit.store.holds_expiring(now, renewed.expires_at, 9).await.unwrap();
+    let told = kit.events_after(0).await;
+    let id = hold.id.to_string();
+    let one = |expires_at: chrono::DateTime<chrono::Utc>| {
+        let expires_at = expires_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+        let items = json!([{"product_id": "tea", "quantity": 2}, {"product_id": "cup", "quantity": 1}]);
+        (EventType::HoldExpiring, &*id, Some("ana"), json!({"expires_at": expires_at, "items": items}))
+    };
+    assert_eq!(said(&told), [one(hold.expires_at), one(renewed.expires_at)]);
+}

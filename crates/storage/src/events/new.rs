@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cartwright_domain::{Cart, Order, OrderStatus, ProductId};
+use cartwright_domain::{Cart, Hold, Order, OrderLine, OrderStatus, ProductId};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{EventType, EventTypes};
@@ -66,14 +66,8 @@ impl NewEvents {
                 Some(version) => write!(data, r#","cart_version":{version}"#)?,
                 None => data.push_str(r#","cart_version":null"#),
             }
-            data.push_str(r#","items":["#);
-            for (at, line) in order.lines.iter().enumerate() {
-                let comma = if at == 0 { "" } else { "," };
-                let (product, quantity) = (&line.product_id, line.quantity.get());
-                write!(data, r#"{comma}{{"product_id":"{product}","quantity":{quantity}}}"#)?;
-            }
-            data.push(']');
-            Ok(())
+            data.push_str(r#","items":"#);
+            write_items(data, &order.lines)
         });
     }
 
@@ -96,22 +90,11 @@ impl NewEvents {
         });
     }
 
-    /// What somebody holds expires soon. `items`: of which products, and how many.
-    pub fn hold_expiring<'a>(
-        &mut self,
-        hold: &str,
-        owner: &str,
-        items: impl IntoIterator<Item = (&'a ProductId, u32)>,
-        expires_at: DateTime<Utc>,
-    ) {
-        self.push(EventType::HoldExpiring, hold, Some(owner), |data| {
-            write!(data, r#""expires_at":"{}","items":["#, time(expires_at))?;
-            for (at, (product, quantity)) in items.into_iter().enumerate() {
-                let comma = if at == 0 { "" } else { "," };
-                write!(data, r#"{comma}{{"product_id":"{product}","quantity":{quantity}}}"#)?;
-            }
-            data.push(']');
-            Ok(())
+    /// What is held for somebody will soon be held no more.
+    pub fn hold_expiring(&mut self, hold: &Hold) {
+        self.push(EventType::HoldExpiring, &hold.id.to_string(), Some(hold.owner.as_str()), |data| {
+            write!(data, r#""expires_at":"{}","items":"#, time(hold.expires_at))?;
+            write_items(data, &hold.lines)
         });
     }
 
@@ -147,6 +130,17 @@ fn write_cart(out: &mut String, cart: &Cart) -> std::fmt::Result {
     let (lines, units) = (cart.lines().len(), cart.total_quantity());
     write!(out, r#","item_count":{lines},"total_quantity":{units},"total_price":"#)?;
     cart.write_amount(out, cart.total_minor())
+}
+
+fn write_items(out: &mut String, lines: &[OrderLine]) -> std::fmt::Result {
+    out.push('[');
+    for (at, line) in lines.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        let (product, quantity) = (&line.product_id, line.quantity.get());
+        write!(out, r#"{comma}{{"product_id":"{product}","quantity":{quantity}}}"#)?;
+    }
+    out.push(']');
+    Ok(())
 }
 
 fn write_order(out: &mut String, order: &Order) -> std::fmt::Result {

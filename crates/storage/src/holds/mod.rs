@@ -227,7 +227,8 @@ pub trait HoldStore: Send + Sync + 'static {
     async fn expire_holds(&self, now: DateTime<Utc>, limit: u32) -> Result<Stocked<u64>, StorageError>;
 
     /// Holds that are still kept and expire at this moment or before it, those that expire first, so many at most; and notes
-    /// in the same transaction that they were returned: each is returned once, and once more after a renewal.
+    /// in the same transaction that they were returned: each is returned once, and once more after a renewal. That is when
+    /// they are told of as [`HoldExpiring`](crate::EventType::HoldExpiring).
     ///
     /// # Errors
     /// [`StorageError`] when they could not be read or noted.
