@@ -215,6 +215,7 @@ macro_rules! conformance {
             abandoned_carts_are_told_of_once,
             concurrent_walks_tell_once,
             carts_are_walked_along_in_the_order_of_their_hours,
+            what_comes_late_and_belongs_in_front_is_soon_claimed,
         );
     };
     (@of $fresh:path: $($rule:ident),* $(,)?) => {$(

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use cartwright_storage::{
-    Claim, Finished, Heartbeat, Hold, JobFilter, JobId, JobName, JobOutcome, JobStore, NewJob, Payload,
-    Progress, UniqueKey,
+    Claim, Finished, Heartbeat, Hold, JobFilter, JobId, JobName, JobOutcome, JobState, JobStore, NewJob,
+    Payload, Priority, Progress, UniqueKey,
 };
 use cartwright_storage_postgres::PostgresStore;
+use cartwright_testkit::eventually;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::kit::{direct, ended, fresh_url, node};
@@ -68,6 +69,14 @@ async fn work(store: &PostgresStore, round: u32, now: DateTime<Utc>) {
     assert_eq!(store.claim(&claim, now).await.unwrap().len(), 1);
     store.job(JobId(77)).await.unwrap();
     store.list_jobs(&JobFilter { limit: 20, ..JobFilter::default() }).await.unwrap();
+    // What the dashboard asks.
+    let dead = JobFilter { limit: 20, state: Some(JobState::Dead), ..JobFilter::default() };
+    assert!(store.list_jobs(&dead).await.unwrap().len() >= 9);
+    store.list_jobs(&JobFilter { queue: Some(name("q1")), ..dead }).await.unwrap();
+    store.failing_jobs(None, 20).await.unwrap();
+    store.retry_dead(Some(&queues[0]), JobId(0), 5, now).await.unwrap();
+    store.add_counts(&[], now).await.unwrap();
+    store.counts_since(now).await.unwrap();
     store.clean_finished(now - TimeDelta::days(900), 100).await.unwrap();
 }
 
@@ -110,5 +119,84 @@ async fn a_full_queue_costs_what_an_empty_one_does() {
         let read = after.1 - before.1;
         // Fifty jobs twice, each found some times; those that are gone may be met again in the index.
         assert!((200..3_000).contains(&read), "{read} rows were read through indexes (analyzed: {analyze})");
+    }
+}
+
+/// Thousands of jobs that were done, of which a transaction that is open keeps every version.
+async fn done_and_kept(url: &str, store: &PostgresStore, now: DateTime<Utc>) -> tokio_postgres::Client {
+    let holder = direct(url).await;
+    holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM jobs").await.unwrap();
+    let job = NewJob::new(name("q"), name("k"), Payload::of(&0).unwrap());
+    for round in 0..25 {
+        let now = now + TimeDelta::milliseconds(round);
+        store.enqueue(&vec![job.clone(); 1_000], now).await.unwrap();
+        let done: Vec<Finished> = (claim(store, now, 1_000).await.into_iter())
+            .map(|hold| Finished { hold, outcome: JobOutcome::Done })
+            .collect();
+        assert_eq!(store.finish(&done, now).await.unwrap(), vec![true; 1_000]);
+    }
+    let dead = "SELECT pg_stat_get_dead_tuples('jobs'::regclass)";
+    eventually(Duration::from_secs(30), async || {
+        direct(url).await.query_one(dead, &[]).await.unwrap().get::<_, i64>(0) >= 25_000
+    })
+    .await;
+    holder
+}
+
+async fn claim(store: &PostgresStore, now: DateTime<Utc>, limit: u32) -> Vec<Hold> {
+    let claim = Claim { worker: &name("w"), queues: &[name("q")], limit, lease: Duration::from_secs(60) };
+    store.claim(&claim, now).await.unwrap().into_iter().map(|job| job.hold).collect()
+}
+
+/// Index entries that were passed by.
+async fn passed_by(url: &str) -> i64 {
+    let server = ended(url, "application_name = 'cartwright'").await;
+    let read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'jobs_waiting'";
+    server.query_one(read, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_do_not_pass_by_what_is_done_each_time() {
+    let (url, now) = (fresh_url().await, DateTime::from_timestamp(1_767_225_600, 0).unwrap());
+    let early = node(&url).await;
+    let _holder = done_and_kept(&url, &early, now).await;
+    let job = NewJob::new(name("q"), name("k"), Payload::of(&0).unwrap());
+    early.enqueue(&vec![job; 1_000], now + TimeDelta::minutes(1)).await.unwrap();
+    drop(early);
+    let before = passed_by(&url).await;
+    let store = node(&url).await;
+    for _ in 0..40 {
+        assert_eq!(claim(&store, now + TimeDelta::minutes(2), 20).await.len(), 20);
+    }
+    drop(store);
+    let passed = passed_by(&url).await - before;
+    // Twice for each claim. From the front that is fifty thousand each time.
+    assert!(passed < 40 * 50_000 / 2, "{passed} entries were passed by");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_behind_however_much_is_done_before_it() {
+    let (url, now) = (fresh_url().await, DateTime::from_timestamp(1_767_225_600, 0).unwrap());
+    let store = node(&url).await;
+    let _holder = done_and_kept(&url, &store, now).await;
+    let job = NewJob::new(name("q"), name("k"), Payload::of(&0).unwrap());
+    store.enqueue(&vec![job.clone(); 2_000], now + TimeDelta::minutes(1)).await.unwrap();
+    let later = now + TimeDelta::minutes(2);
+    // So that the floor is behind what comes now: one of the highest priority, one that was due long ago, one given back.
+    let back = claim(&store, later, 10).await[0];
+    claim(&store, later, 10).await;
+    let urgent = NewJob { priority: Priority::HIGHEST, ..job.clone() };
+    let old = NewJob { run_at: Some(now - TimeDelta::days(1)), ..job };
+    let made = store.enqueue(&[urgent, old], later).await.unwrap();
+    let given_back = Finished { hold: back, outcome: JobOutcome::Returned { at: now } };
+    assert_eq!(store.finish(&[given_back], later).await.unwrap(), [true]);
+    let mut missing: Vec<JobId> = made.iter().map(|made| made.id()).chain([back.id]).collect();
+    let begun = std::time::Instant::now();
+    let mut claimed = 0;
+    while !missing.is_empty() {
+        let holds = claim(&store, later, 5).await;
+        claimed += holds.len();
+        missing.retain(|id| !holds.iter().any(|hold| hold.id == *id));
+        assert!(begun.elapsed() < Duration::from_secs(10) && claimed < 1_900, "{missing:?} of {claimed}");
     }
 }

@@ -38,6 +38,10 @@ async fn no_statement_reads_more_than_it_needs() {
         (sql::COUNT_WAITING, "SEARCH jobs USING COVERING INDEX jobs_waiting (queue=?)"),
         (sql::COUNT_BURIED, "SEARCH jobs USING COVERING INDEX jobs_dead (queue=?)"),
         (sql::OLDEST, "SEARCH jobs USING INDEX jobs_waiting (queue=?)"),
+        (sql::DEAD, "SEARCH d USING INDEX jobs_buried (id>?)"),
+        (sql::DEAD_OF_QUEUE, "SEARCH d USING INDEX jobs_dead (queue=? AND id>?)"),
+        (sql::RETRY_ALL, by_id),
+        (sql::COUNTS, "SEARCH job_counts USING PRIMARY KEY (slot>?)"),
         (sql::WORKERS, "SEARCH j USING COVERING INDEX jobs_running (worker=?)"),
         // All that run, which are few.
         (sql::LOST, "SCAN jobs USING INDEX jobs_running"),

@@ -124,7 +124,7 @@ pub(super) const ADD_COUNTS: &str = "\
 
 pub(super) const FORGET_COUNTS: &str = "DELETE FROM job_counts WHERE slot < ?";
 
-pub(super) const COUNTS: &str = "SELECT slot, queue, what, bucket, n FROM job_counts WHERE slot >= ?";
+pub(crate) const COUNTS: &str = "SELECT slot, queue, what, bucket, n FROM job_counts WHERE slot >= ?";
 
 pub(crate) const PURGE: &str = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = 3 LIMIT ?)";
 

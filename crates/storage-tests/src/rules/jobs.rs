@@ -370,3 +370,28 @@ pub async fn a_rate_is_shared(kit: Kit) {
     kit.store.limit_queue(&queue, None, kit.clock.now()).await.unwrap();
     assert_eq!(kit.claim(100).await.len(), 77);
 }
+
+/// While there is always more to be claimed, a job that comes late and is to be done early is not left behind: one of a
+/// high priority, one that was due long ago, one that was given back.
+pub async fn what_comes_late_and_belongs_in_front_is_soon_claimed(kit: Kit) {
+    let backlog: Vec<NewJob> = (0..400).map(|n| job(&n.to_string())).collect();
+    kit.enqueue(&backlog).await;
+    kit.advance(TimeDelta::minutes(2));
+    let back = kit.claim(20).await[7].hold;
+    kit.claim(20).await;
+    let urgent = NewJob { priority: Priority::HIGHEST, ..job("urgent") };
+    let old = NewJob { run_at: Some(kit.clock.now() - TimeDelta::days(1)), ..job("old") };
+    let mut missing = kit.enqueue(&[urgent, old]).await;
+    let long_ago = kit.clock.now() - TimeDelta::hours(1);
+    assert!(kit.finish(back, JobOutcome::Returned { at: long_ago }).await);
+    missing.push(back.id);
+    let mut claimed = 0;
+    while !missing.is_empty() {
+        // New ones come all the time.
+        kit.enqueue(&backlog[..5]).await;
+        let jobs = kit.claim(5).await;
+        claimed += jobs.len();
+        missing.retain(|id| !jobs.iter().any(|job| job.hold.id == *id));
+        assert!(claimed < 300, "{missing:?} are left behind");
+    }
+}
