@@ -1,10 +1,11 @@
 //! Finds what is wrong before users do, and says how to mend it.
 
-use std::{net::TcpListener, process::ExitCode};
+use std::{net::TcpListener, process::ExitCode, time::Duration};
 
 use cartwright_cache_redis::{ServerReport, doctor as ask_redis};
+use cartwright_domain::{Clock, SystemClock};
 use cartwright_edge::{Pace, Purge, PurgeError, SurrogateKey, Varnish};
-use cartwright_storage::PositionStore;
+use cartwright_storage::{PositionStore, StorageError};
 use cartwright_storage_postgres::PostgresStore;
 
 use crate::{
@@ -17,7 +18,11 @@ use crate::{
 #[derive(Debug, Default)]
 struct Findings {
     failed: bool,
+    warned: u32,
 }
+
+/// A job that has been due for longer should have been begun.
+const LATE: Duration = Duration::from_secs(60);
 
 impl Findings {
     fn ok(&mut self, what: &str, found: impl std::fmt::Display) {
@@ -25,6 +30,7 @@ impl Findings {
     }
 
     fn warn(&mut self, what: &str, found: impl std::fmt::Display, mend: &str) {
+        self.warned += 1;
         out::line(format_args!("warn  {what}: {found}\n      → {mend}"));
     }
 
@@ -109,7 +115,10 @@ async fn database(findings: &mut Findings, settings: &Settings) -> anyhow::Resul
     };
     findings.ok("database", format_args!("{url} lets us in"));
     match store.pending_migrations().await {
-        Ok(pending) if pending.is_empty() => findings.ok("migrations", "none pending"),
+        Ok(pending) if pending.is_empty() => {
+            findings.ok("migrations", "none pending");
+            jobs(findings, &store).await;
+        }
         Ok(pending) => findings.warn(
             "migrations",
             format_args!("pending: {}", pending.join(", ")),
@@ -121,6 +130,58 @@ async fn database(findings: &mut Findings, settings: &Settings) -> anyhow::Resul
         replicas(findings, &settings.database.replica_urls, store).await;
     }
     Ok(())
+}
+
+/// Whether what waits is worked on, and what has failed for good.
+async fn jobs(findings: &mut Findings, store: &AnyStore) {
+    let (store, now) = (store.jobs(), SystemClock.now());
+    let read = async { Ok::<_, StorageError>((store.queue_figures(now).await?, store.workers().await?)) };
+    let (queues, workers) = match read.await {
+        Ok(read) => read,
+        Err(error) => {
+            return findings.fail("jobs", describe(&error.into()), "check the rights of the database user");
+        }
+    };
+    let before = (findings.failed, findings.warned);
+    let alive = |queue: &str| {
+        workers
+            .iter()
+            .any(|worker| worker.alive_until > now && worker.queues.iter().any(|name| name == queue))
+    };
+    for queue in &queues {
+        let what = format!("jobs of {}", queue.queue);
+        let late = queue.oldest_due.filter(|oldest| *oldest > LATE).map(|oldest| oldest.as_secs());
+        match late {
+            Some(seconds) if queue.paused => findings.warn(
+                &what,
+                format_args!("paused; {} are due, the first for {seconds} s", queue.due),
+                "POST /api/v1/jobs/queues/NAME/resume lets the queue go on; so does the page at /jobs",
+            ),
+            Some(seconds) if !alive(queue.queue.as_str()) => findings.fail(
+                &what,
+                format_args!("{} are due, the first for {seconds} s, and no worker for them is alive", queue.due),
+                "start `cartwright worker` (on SQLite `cartwright serve`), and see that jobs.queues names the queue, if \
+                 it names any",
+            ),
+            Some(seconds) => findings.warn(
+                &what,
+                format_args!("{} are due, the first for {seconds} s", queue.due),
+                "start more workers, or raise jobs.concurrency; see whether the queue is limited",
+            ),
+            None => {}
+        }
+        if queue.dead > 0 {
+            findings.warn(
+                &what,
+                format_args!("{} have failed for good", queue.dead),
+                "look at them at /jobs, or GET /api/v1/jobs?state=dead; then retry or remove them",
+            );
+        }
+    }
+    if before == (findings.failed, findings.warned) {
+        let workers = workers.iter().filter(|worker| worker.alive_until > now).count();
+        findings.ok("jobs", format_args!("none is late, none is dead; workers: {workers}"));
+    }
 }
 
 /// Those of the database.

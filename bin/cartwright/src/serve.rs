@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpServer, dev::ServerHandle};
+use actix_web::{App, HttpServer, dev::ServerHandle, web::ServiceConfig};
 use anyhow::Context;
 use cartwright_catalog::CatalogService;
-use cartwright_http::{AppState, HttpSettings, create_app};
+use cartwright_http::{AppState, HttpSettings, configure};
 use cartwright_jobs::JobQueue;
 use cartwright_storage::Store;
 use tokio::sync::oneshot;
@@ -56,7 +56,12 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         render_metrics: Arc::new(move || metrics.render()),
         draining: Arc::clone(&draining),
     };
-    let (server, address, ended) = listen(&settings.server, state)?;
+    let at = Listening {
+        key: "server.listen",
+        address: settings.server.listen,
+        workers: settings.server.worker_count(),
+    };
+    let (server, address, ended) = listen(&settings.server, at, configure(state))?;
     let services =
         maintenance::Services { carts: carts.clone(), orders: orders.clone(), events: events.clone() };
     let worker = maintenance::start_in_serve(&settings, &jobs, &store.shop(), &services).await?;
@@ -115,16 +120,28 @@ async fn tend(catalog: CatalogService, warm_per_second: usize) {
     }
 }
 
-type Ended = oneshot::Receiver<anyhow::Result<()>>;
+pub(crate) type Ended = oneshot::Receiver<anyhow::Result<()>>;
+
+/// Where a server listens, by which key of the configuration, and on how many threads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listening {
+    pub(crate) key: &'static str,
+    pub(crate) address: SocketAddr,
+    pub(crate) workers: usize,
+}
 
 /// Starts actix on a thread of its own, for it runs its own kind of runtime. The port is open when this returns.
-fn listen(settings: &Server, state: AppState) -> anyhow::Result<(ServerHandle, SocketAddr, Ended)> {
+pub(crate) fn listen(
+    settings: &Server,
+    at: Listening,
+    configure: impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static,
+) -> anyhow::Result<(ServerHandle, SocketAddr, Ended)> {
     let (started, start) = std::sync::mpsc::channel();
     let (end, ended) = oneshot::channel();
     let settings = settings.clone();
     std::thread::Builder::new().name("http".to_owned()).spawn(move || {
         let outcome = actix_web::rt::System::new().block_on(async move {
-            let server = match bind(&settings, state) {
+            let server = match bind(&settings, at, configure) {
                 Ok((server, address)) => {
                     let _ = started.send(Ok((server.handle(), address)));
                     server
@@ -142,10 +159,14 @@ fn listen(settings: &Server, state: AppState) -> anyhow::Result<(ServerHandle, S
     Ok((handle, address, ended))
 }
 
-fn bind(settings: &Server, state: AppState) -> anyhow::Result<(actix_web::dev::Server, SocketAddr)> {
-    let listen = settings.listen;
-    let server = HttpServer::new(move || create_app(state.clone()))
-        .workers(settings.worker_count())
+fn bind(
+    settings: &Server,
+    at: Listening,
+    configure: impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static,
+) -> anyhow::Result<(actix_web::dev::Server, SocketAddr)> {
+    let Listening { key, address: listen, workers } = at;
+    let server = HttpServer::new(move || App::new().configure(configure.clone()))
+        .workers(workers)
         .max_connections(settings.max_connections)
         .client_request_timeout(settings.request_timeout())
         .keep_alive(Duration::from_secs(settings.keep_alive))
@@ -155,12 +176,13 @@ fn bind(settings: &Server, state: AppState) -> anyhow::Result<(actix_web::dev::S
         .bind(listen)
         .map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => anyhow::anyhow!(
-                "server.listen {listen}: another program listens there; choose another port, as in \
-                 CARTWRIGHT__SERVER__LISTEN={}:{}",
+                "{key} {listen}: another program listens there; choose another port, as in \
+                 CARTWRIGHT__{}={}:{}",
+                key.to_uppercase().replace('.', "__"),
                 listen.ip(),
                 listen.port().wrapping_add(1)
             ),
-            _ => anyhow::Error::new(error).context(format!("server.listen {listen} cannot be listened on")),
+            _ => anyhow::Error::new(error).context(format!("{key} {listen} cannot be listened on")),
         })?;
     // With port 0 the system has chosen one.
     let address = server.addrs().first().copied().unwrap_or(listen);

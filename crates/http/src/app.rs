@@ -92,6 +92,12 @@ pub fn configure(state: AppState) -> impl FnOnce(&mut web::ServiceConfig) + Clon
     move |config| routes::configure(config, state)
 }
 
+/// Mounts what is asked of a process that serves no shoppers, such as a worker: `/livez`, `/readyz`, `/health` and
+/// `/metrics`.
+pub fn configure_operations(state: AppState) -> impl FnOnce(&mut web::ServiceConfig) + Clone {
+    move |config| routes::configure_operations(config, state)
+}
+
 /// The whole application: what the server runs and the tests call.
 pub fn create_app(
     state: AppState,

@@ -30,5 +30,6 @@ mod webhooks;
 mod wire;
 
 pub use app::{
-    AppState, EdgeControl, HttpSettings, addresses, configure, create_app, describe_metrics, openapi,
+    AppState, EdgeControl, HttpSettings, addresses, configure, configure_operations, create_app,
+    describe_metrics, openapi,
 };

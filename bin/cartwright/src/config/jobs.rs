@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, ensure};
 use cartwright_jobs::WorkerSettings;
@@ -30,6 +30,9 @@ pub(crate) struct Jobs {
     /// Seconds that running jobs get at shutdown, before they are stopped and given back. Too high: a restart hangs. Too
     /// low: long jobs begin anew.
     pub(crate) shutdown_seconds: u64,
+    /// Where `cartwright worker` answers `/livez`, `/readyz`, `/health` and `/metrics`, as address and port. Not set:
+    /// nowhere, so that several may run beside each other. Whoever reaches it can read the metrics.
+    pub(crate) listen: Option<SocketAddr>,
     /// Hours for which finished jobs can be looked at. Too high: about a kilobyte each. Too low: nobody knows what happened.
     pub(crate) keep_done_hours: u32,
 }
@@ -59,6 +62,7 @@ impl Default for Jobs {
             poll_ms: 500,
             lease_seconds: worker.lease.as_secs(),
             shutdown_seconds: 25,
+            listen: None,
             keep_done_hours: 24,
         }
     }

@@ -89,11 +89,27 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
     for mounted in all() {
         mounted.mount(config, &origins);
     }
+    mount_nothing(config, &origins);
+}
+
+/// Of all addresses these.
+const OF_WORKERS: [&str; 4] = ["/livez", "/readyz", "/health", "/metrics"];
+
+pub(crate) fn configure_operations(config: &mut ServiceConfig, state: AppState) {
+    let origins: Arc<[String]> = Arc::default();
+    config.app_data(web::Data::new(state));
+    for mounted in all().into_iter().filter(|mounted| OF_WORKERS.contains(&mounted.path)) {
+        mounted.mount(config, &origins);
+    }
+    mount_nothing(config, &origins);
+}
+
+fn mount_nothing(config: &mut ServiceConfig, origins: &Arc<[String]>) {
     // A resource, not a default service: it is observed like the others.
     let nothing = resource("/{nothing:.*}")
         .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Problem::NoRoute) }));
     config.service(
-        nothing.wrap(Condition::new(!origins.is_empty(), cors(&origins))).wrap(Observe::new("unmatched")),
+        nothing.wrap(Condition::new(!origins.is_empty(), cors(origins))).wrap(Observe::new("unmatched")),
     );
 }
 
