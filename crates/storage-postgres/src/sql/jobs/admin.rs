@@ -113,13 +113,16 @@ statement! {
 
 /// Has dead letters tried again: how many were looked at, how many wait now, and the highest id. Of several with one key
 /// the first is; none whose key another unfinished job has.
+///
+/// Neither the order nor the comparison of ids is one that the primary key offers: along that, all that waits would be
+/// looked at, and the planner does so when it takes the table for empty. What is left are the indexes of dead letters.
 macro_rules! retry_dead {
     ($of_queue:literal) => {
         concat!(
             "WITH next AS MATERIALIZED ( \
-                 SELECT ctid AS at, id, unique_key FROM jobs WHERE state = 3 AND id > $1",
+                 SELECT ctid AS at, id, unique_key FROM jobs WHERE state = 3 AND (id > $1) IS TRUE",
             $of_queue,
-            " ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED), \
+            " ORDER BY id + 0 LIMIT $2 FOR UPDATE SKIP LOCKED), \
              numbered AS ( \
                  SELECT at, unique_key, row_number() OVER (PARTITION BY unique_key ORDER BY id) AS n FROM next), \
              free AS MATERIALIZED ( \
