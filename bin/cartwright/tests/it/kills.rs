@@ -15,7 +15,10 @@ use cartwright_domain::{
     Clock, HoldId, HoldStatus, Order, OrderId, OrderPaging, OrderQuery, OrderStatus, PageSize, ProductId,
     SystemClock,
 };
-use cartwright_storage::{CatalogStore, HoldStore, JobFilter, JobState, JobStore, OrderStore, ReadFrom};
+use cartwright_storage::{
+    CartStore, CatalogStore, EventQuery, EventStore, EventType, EventTypes, HoldStore, JobFilter, JobState,
+    JobStore, OrderStore, ReadFrom,
+};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_testkit::{Postgres, RedisTopology, ServerProcess, eventually, ports};
 use rand::Rng;
@@ -232,6 +235,55 @@ async fn all_orders(store: &PostgresStore) -> BTreeMap<OrderId, Order> {
     }
 }
 
+/// Each order, and each step of one, is told of once, and each version of a cart.
+async fn told_exactly(store: &PostgresStore, orders: &BTreeMap<OrderId, Order>) {
+    eventually(Duration::from_secs(60), async || {
+        store.event_figures(SystemClock.now()).await.unwrap().oldest_waiting.is_none()
+    })
+    .await;
+    let mut query = EventQuery { after: 0, types: EventTypes::ALL, owner: None, limit: 1_000 };
+    let mut made = BTreeSet::new();
+    let mut steps: BTreeMap<OrderId, Vec<String>> = BTreeMap::new();
+    let mut carts: BTreeMap<String, u64> = BTreeMap::new();
+    loop {
+        let page = store.events(&query).await.unwrap();
+        for event in &page.events {
+            query.after += 1;
+            assert_eq!(event.number, query.after, "without gaps");
+            let data: Value = serde_json::from_str(event.data.get()).unwrap();
+            match event.kind {
+                EventType::OrderCreated => {
+                    assert!(made.insert(event.subject.parse().unwrap()), "twice: {event:?}")
+                }
+                EventType::OrderChanged => {
+                    let steps = steps.entry(event.subject.parse().unwrap()).or_default();
+                    steps.push(data["status"].as_str().unwrap().to_owned());
+                }
+                EventType::CartUpdated => {
+                    let version = carts.entry(event.subject.clone()).or_default();
+                    let after = data["version"].as_u64().unwrap();
+                    assert!(after > *version, "{event:?} after {version}");
+                    *version = after;
+                }
+                EventType::StockLow | EventType::CartAbandoned | EventType::HoldExpiring => {}
+            }
+        }
+        if page.events.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(made, orders.keys().copied().collect(), "every order is told of once");
+    for (id, order) in orders {
+        let taken = store.order_transitions(*id).await.unwrap();
+        let taken: Vec<&str> = taken.iter().skip(1).map(|step| step.to.name()).collect();
+        assert_eq!(steps.remove(id).unwrap_or_default(), taken, "{order:?}");
+    }
+    for (owner, version) in carts {
+        let cart = store.load(&[cartwright_domain::OwnerId::new(&owner).unwrap()]).await.unwrap().remove(0);
+        assert_eq!(cart.version(), version, "the last version of {owner} is told of");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_done_twice_when_nodes_and_workers_are_killed() {
     let folder = tempfile::tempdir().unwrap();
@@ -293,6 +345,7 @@ async fn nothing_is_lost_or_done_twice_when_nodes_and_workers_are_killed() {
     .await;
     println!("the queue is empty after {:?}", settled.elapsed());
     let orders = all_orders(&store).await;
+    told_exactly(&store, &orders).await;
     let (made, acknowledged): (BTreeSet<OrderId>, BTreeSet<OrderId>) =
         (orders.keys().copied().collect(), told.orders.iter().copied().collect());
     assert_eq!(made, acknowledged, "every order that was told of, and no other one");

@@ -2,6 +2,7 @@
 //! before its answer arrives: as when the process, the network or the server dies just there. What was half done is not
 //! there; what is done is done once, when it is asked for again.
 
+mod events;
 mod holds;
 mod proxy;
 
