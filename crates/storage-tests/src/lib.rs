@@ -212,6 +212,7 @@ macro_rules! conformance {
             low_stock_is_told_when_it_comes_to_be,
             low_stock_is_told_once_whoever_buys,
             expiring_holds_are_told_of,
+            holds_tell_of_the_stock_that_they_leave_low,
             abandoned_carts_are_told_of_once,
             concurrent_walks_tell_once,
             carts_are_walked_along_in_the_order_of_their_hours,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use cartwright_domain::{Hold, OwnerId, ProductId};
 use cartwright_storage::{
-    DecidedRenewal, HoldPolicy, KeptHold, Renewal, Renewed, StockForRenewal, Stocked, StorageError,
-    decide_renewal,
+    DecidedRenewal, HoldPolicy, KeptHold, NewEvents, Renewal, Renewed, StockForRenewal, Stocked,
+    StorageError, decide_renewal,
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -17,7 +17,7 @@ use super::{
     reserve::{count, counts, holders},
 };
 use crate::{
-    lock_keys,
+    events, lock_keys,
     orders::{TRIES, collided, read::offers},
     sql::{
         ExtendHold, ExtendHoldLines, HoldRow, LoadHolds, LockHolders, LockHolds, LockProductsOfHolds,
@@ -44,7 +44,7 @@ impl PostgresStore {
         let mut owner = None;
         for _ in 0..TRIES {
             let transaction = self.transaction().await?;
-            match carry_out(&transaction, renewal, owner.as_ref(), policy).await {
+            match carry_out(&transaction, renewal, owner.as_ref(), policy, self.emission.stock_low).await {
                 Ok(Tried::Done(renewed)) => {
                     transaction.commit().await?;
                     return Ok(renewed);
@@ -66,6 +66,7 @@ async fn carry_out(
     renewal: &Renewal,
     owner: Option<&OwnerId>,
     policy: &HoldPolicy,
+    low: u32,
 ) -> Result<Tried, Failure> {
     let connection = transaction.pipe();
     let ids = vec![renewal.id.uuid()];
@@ -95,6 +96,13 @@ async fn carry_out(
         (DecidedRenewal::Answered(outcome), _) => Ok(Tried::Done(Stocked { outcome, turned: returned })),
         (DecidedRenewal::NeedsStock, Some(kept)) => Ok(Tried::NeedsStock(kept.hold.owner)),
         (DecidedRenewal::Extended { hold, again }, Some(kept)) => {
+            if let Some(stock) = &stock {
+                let lines = again.iter().filter_map(|place| hold.lines.get(*place));
+                let units = lines.map(|line| (&line.product_id, u32::from(line.quantity.get())));
+                let mut told = NewEvents::new();
+                told.stock_taken(units, |id| Some(stock.products.get(id)?.stock), low);
+                events::insert(connection, &told, now).await?;
+            }
             let sold_out = extend(connection, &kept, &hold, &again, stock.as_ref(), renewal, now).await?;
             returned.retain(|product| !sold_out.contains(product));
             returned.extend(sold_out);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use cartwright_domain::{Hold, OwnerId, ProductId};
 use cartwright_storage::{
-    DecidedHolds, HoldPolicy, HoldRequest, IdempotencyClaim, LoadedForHolds, OrderBatch, Reserved,
+    DecidedHolds, HoldPolicy, HoldRequest, IdempotencyClaim, LoadedForHolds, NewEvents, OrderBatch, Reserved,
     StorageError, decide_holds,
 };
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ use super::{give_back, move_stock};
 use crate::{
     carts::distinct,
     claims::{self, Claimed},
-    lock_keys,
+    events, lock_keys,
     orders::{TRIES, collided, read::offers},
     read::{at, bad},
     sql::{CountHolds, InsertHoldLines, InsertHolds, LockHolders, LockOffers, OfferRow},
@@ -34,7 +34,7 @@ impl PostgresStore {
         let names = Names::of(requests);
         for _ in 0..TRIES {
             let transaction = self.transaction().await?;
-            match carry_out(&transaction, &names, requests, policy).await {
+            match carry_out(&transaction, &names, requests, policy, self.emission.stock_low).await {
                 Ok((decided, mut returned)) => {
                     transaction.commit().await?;
                     // There is less of them than this process last left.
@@ -88,6 +88,7 @@ async fn carry_out(
     names: &Names<'_>,
     requests: &[HoldRequest],
     policy: &HoldPolicy,
+    low: u32,
 ) -> Result<(DecidedHolds, Vec<ProductId>), Failure> {
     let connection = transaction.pipe();
     // What expires while this waits counts as kept.
@@ -111,10 +112,15 @@ async fn carry_out(
     let mut loaded = LoadedForHolds { products: offers(offered?)?, kept: counts(kept?)?, keys };
     let lacking = loaded.lacking(requests);
     let returned = give_back(connection, &lacking, &mut loaded.products, now).await?;
+    let before: HashMap<ProductId, u32> =
+        loaded.products.iter().map(|(id, product)| (id.clone(), product.stock)).collect();
     let decided = decide_holds(requests, loaded, policy, now);
     if decided.is_empty() {
         return Ok((decided, returned));
     }
+    let mut told = NewEvents::new();
+    let units = decided.taken.iter().map(|(id, units)| (id, *units));
+    told.stock_taken(units, |id| before.get(id).copied(), low);
     let keep = claims::keep(decided.kept_answers(requests), now)?;
     let keep = async {
         if keep.keys.is_empty() {
@@ -123,13 +129,15 @@ async fn carry_out(
         keep.execute(&mut &*connection).await.map(drop).map_err(Failure::from)
     };
     let taken = decided.taken.iter().map(|(id, units)| (id.clone(), -i64::from(*units))).collect();
-    let (made, lines, kept, moved) = join!(
+    let (made, lines, kept, moved, told) = join!(
         insert_holds(connection, &decided, now),
         insert_lines(connection, &decided, now),
         keep,
         move_stock(connection, &taken, now),
+        events::insert(connection, &told, now),
     );
     made.and(lines).and(kept).and(moved)?;
+    told?;
     Ok((decided, returned))
 }
 

@@ -45,8 +45,8 @@ impl HoldStore for SqliteStore {
         if requests.is_empty() {
             return Ok(OrderBatch::default());
         }
-        let (requests, policy) = (requests.to_vec(), policy.clone());
-        self.write(move |connection| reserve::reserve(connection, &requests, &policy)).await
+        let (requests, policy, low) = (requests.to_vec(), policy.clone(), self.emission.stock_low);
+        self.write(move |connection| reserve::reserve(connection, &requests, &policy, low)).await
     }
 
     async fn renew_hold(
@@ -54,8 +54,8 @@ impl HoldStore for SqliteStore {
         renewal: &Renewal,
         policy: &HoldPolicy,
     ) -> Result<Stocked<Renewed>, StorageError> {
-        let (renewal, policy) = (renewal.clone(), policy.clone());
-        self.write(move |connection| renew::renew(connection, &renewal, &policy)).await
+        let (renewal, policy, low) = (renewal.clone(), policy.clone(), self.emission.stock_low);
+        self.write(move |connection| renew::renew(connection, &renewal, &policy, low)).await
     }
 
     async fn release_hold(

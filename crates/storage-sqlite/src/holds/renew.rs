@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cartwright_domain::{Hold, ProductId};
 use cartwright_storage::{
-    DecidedRenewal, HoldPolicy, KeptHold, Renewal, Renewed, StockForRenewal, Stocked, StorageError,
-    decide_renewal,
+    DecidedRenewal, HoldPolicy, KeptHold, NewEvents, Renewal, Renewed, StockForRenewal, Stocked,
+    StorageError, decide_renewal,
 };
 use chrono::{DateTime, Utc};
 use diesel::{RunQueryDsl, SqliteConnection};
@@ -14,6 +14,7 @@ use super::{give_back, load, move_stock, reserve::count};
 use crate::{
     connection::Transaction,
     error::storage_error,
+    events,
     orders::{ENTER, offers},
     statement::{Bind, Statement},
     write::{exactly, put},
@@ -35,6 +36,7 @@ pub(super) fn renew(
     connection: &mut SqliteConnection,
     renewal: &Renewal,
     policy: &HoldPolicy,
+    low: u32,
 ) -> Result<Stocked<Renewed>, StorageError> {
     let now = policy.clock.now();
     let mut transaction = Transaction::begin(connection)?;
@@ -52,6 +54,13 @@ pub(super) fn renew(
         (DecidedRenewal::Answered(outcome), _) => outcome,
         (DecidedRenewal::Extended { hold, again }, Some(kept)) => {
             let taken = extend(connection, kept, &hold, &again, renewal, now)?;
+            if let Some(stock) = &stock {
+                let units = hold.lines.iter().filter(|line| taken.contains_key(&line.product_id));
+                let units = units.map(|line| (&line.product_id, u32::from(line.quantity.get())));
+                let mut told = NewEvents::new();
+                told.stock_taken(units, |id| Some(stock.products.get(id)?.stock), low);
+                events::insert(connection, &told, now)?;
+            }
             let left = |id: &ProductId| {
                 let stock = stock.as_ref().and_then(|stock| stock.products.get(id));
                 stock.is_none_or(|product| i64::from(product.stock) + taken.get(id).unwrap_or(&0) > 0)

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cartwright_domain::{OwnerId, ProductId};
 use cartwright_storage::{
-    DecidedHolds, HoldPolicy, HoldRequest, LoadedForHolds, OrderBatch, Reserved, StorageError, decide_holds,
+    DecidedHolds, HoldPolicy, HoldRequest, LoadedForHolds, NewEvents, OrderBatch, Reserved, StorageError,
+    decide_holds,
 };
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -17,6 +18,7 @@ use crate::{
     claims,
     connection::Transaction,
     error::storage_error,
+    events,
     orders::{ENTER, offers},
     rows::{broken, json},
     statement::{Bind, Statement},
@@ -41,6 +43,7 @@ pub(super) fn reserve(
     connection: &mut SqliteConnection,
     requests: &[HoldRequest],
     policy: &HoldPolicy,
+    low: u32,
 ) -> Result<OrderBatch<Reserved>, StorageError> {
     let now = policy.clock.now();
     let mut transaction = Transaction::begin(connection)?;
@@ -48,9 +51,15 @@ pub(super) fn reserve(
     let mut loaded = load(connection, requests, now)?;
     let lacking = loaded.lacking(requests);
     let mut returned = give_back(connection, &lacking, &mut loaded.products, now)?;
+    let before: HashMap<ProductId, u32> =
+        loaded.products.iter().map(|(id, product)| (id.clone(), product.stock)).collect();
     let decided = decide_holds(requests, loaded, policy, now);
     if !decided.is_empty() {
         insert(connection, &decided, now)?;
+        let mut told = NewEvents::new();
+        let units = decided.taken.iter().map(|(id, units)| (id, *units));
+        told.stock_taken(units, |id| before.get(id).copied(), low);
+        events::insert(connection, &told, now)?;
         claims::keep(connection, decided.kept_answers(requests), now)?;
     }
     transaction.commit()?;

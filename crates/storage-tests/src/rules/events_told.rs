@@ -207,3 +207,15 @@ pub async fn expiring_holds_are_told_of(kit: Kit) {
     };
     assert_eq!(said(&told), [one(hold.expires_at), one(renewed.expires_at)]);
 }
+
+/// As orders do; what becomes of them later takes nothing.
+pub async fn holds_tell_of_the_stock_that_they_leave_low(kit: Kit) {
+    kit.offer(&[("tea", 7), ("cup", 9)]).await;
+    let hold = kit.held("ana", &[("tea", 3), ("cup", 4)]).await;
+    let low = [("tea".to_owned(), json!({"stock": 4, "threshold": 5}))];
+    assert_eq!(kit.told_of_stock().await, low);
+    kit.held("bob", &[("tea", 1)]).await;
+    kit.renewed(hold.id).await;
+    kit.release(hold.id).await;
+    assert_eq!(kit.told_of_stock().await, low, "once");
+}

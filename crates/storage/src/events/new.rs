@@ -90,6 +90,22 @@ impl NewEvents {
         });
     }
 
+    /// Of products of which so many are taken, those that run low by that. `before`: how many there were, under their locks.
+    pub fn stock_taken<'a>(
+        &mut self,
+        taken: impl IntoIterator<Item = (&'a ProductId, u32)>,
+        before: impl Fn(&ProductId) -> Option<u32>,
+        threshold: u32,
+    ) {
+        for (product, units) in taken {
+            let Some(before) = before(product) else { continue };
+            let left = before.saturating_sub(units);
+            if left < threshold && before >= threshold {
+                self.stock_low(product, left, threshold);
+            }
+        }
+    }
+
     /// What is held for somebody will soon be held no more.
     pub fn hold_expiring(&mut self, hold: &Hold) {
         self.push(EventType::HoldExpiring, &hold.id.to_string(), Some(hold.owner.as_str()), |data| {
