@@ -254,7 +254,7 @@ pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
         Schedule::new("stock.audit", "23 * * * *", |_| AuditStock {})?,
         // Every ten seconds. Nobody who wants to buy waits for it; shoppers see a little earlier what is back.
         Schedule::new("holds.expire", "*/10 * * * * *", |_| ExpireHolds {})?,
-        Schedule::new("holds.warn", "5/10 * * * * *", |_| WarnOfHolds {})?,
+        Schedule::new("holds.warn", "5-59/10 * * * * *", |_| WarnOfHolds {})?,
         Schedule::new("holds.forget", "37 * * * *", |_| ForgetHolds {})?,
     ])
 }

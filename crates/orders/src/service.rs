@@ -373,10 +373,17 @@ impl OrderService {
     /// # Errors
     /// As [`order`](Self::order).
     pub async fn progress(&self, id: OrderId, owner: Option<&OwnerId>) -> Result<OrderState, OrdersError> {
-        // The steps first: the order is never behind them.
-        let steps = self.shared.store.order_transitions(id).await?;
-        let noted = self.shared.store.order_note(id).await?;
-        Ok(OrderState { order: self.order(id, owner).await?, steps, noted })
+        let mut tries = 0;
+        loop {
+            let steps = self.shared.store.order_transitions(id).await?;
+            let noted = self.shared.store.order_note(id).await?;
+            let order = self.order(id, owner).await?;
+            // It may have gone on between the two; but not for ever.
+            tries += 1;
+            if steps.last().is_some_and(|last| last.to == order.status) || tries == OrderStatus::ALL.len() {
+                return Ok(OrderState { order, steps, noted });
+            }
+        }
     }
 
     /// Notes how far an order is that is being processed. `false`: it is not.

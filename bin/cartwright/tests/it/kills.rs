@@ -253,7 +253,7 @@ async fn told_exactly(store: &PostgresStore, orders: &BTreeMap<OrderId, Order>) 
             let data: Value = serde_json::from_str(event.data.get()).unwrap();
             match event.kind {
                 EventType::OrderCreated => {
-                    assert!(made.insert(event.subject.parse().unwrap()), "twice: {event:?}")
+                    assert!(made.insert(event.subject.parse().unwrap()), "twice: {event:?}");
                 }
                 EventType::OrderChanged => {
                     let steps = steps.entry(event.subject.parse().unwrap()).or_default();
@@ -335,14 +335,18 @@ async fn nothing_is_lost_or_done_twice_when_nodes_and_workers_are_killed() {
 
     // Jobs of the dead run again, in time.
     let settled = Instant::now();
-    eventually(Duration::from_secs(60), async || {
+    loop {
         let figures = store.queue_figures(SystemClock.now()).await.unwrap();
-        figures
-            .iter()
-            .filter(|queue| queue.queue.as_str() == "orders")
-            .all(|queue| queue.queued + queue.running == 0)
-    })
-    .await;
+        let mut open = figures.iter().filter(|queue| queue.queue.as_str() == "orders");
+        if open.all(|queue| queue.queued + queue.running == 0) {
+            break;
+        }
+        if settled.elapsed() > Duration::from_secs(60) {
+            let logs: Vec<String> = processes.iter().skip(NODES).map(ServerProcess::log).collect();
+            panic!("jobs of the dead do not end: {figures:?}\n{}", logs.join("\n"));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     println!("the queue is empty after {:?}", settled.elapsed());
     let orders = all_orders(&store).await;
     told_exactly(&store, &orders).await;
