@@ -27,6 +27,9 @@ pub enum Strategy {
 
 /// How many orders have a transaction of their own at the same time. More wait for connections anyway.
 const AT_ONCE: usize = 16;
+/// How long a batch waits for those who were answered with the batch before. What a batch costs by itself is more than what
+/// the database loses by waiting.
+const GATHERING: Duration = Duration::from_micros(500);
 /// A batch that takes longer is not waited for: another one writes its orders meanwhile, and only at the end waits for a
 /// product that both sell. Batches that overlap are smaller, and cost more, than those that follow each other.
 const SLOW: Duration = Duration::from_millis(5);
@@ -47,7 +50,7 @@ pub(crate) fn limits(settings: &Settings) -> Limits {
         waiting: settings.waiting,
         at_once: settings.transactions,
         slow: SLOW,
-        gathering: Duration::ZERO,
+        gathering: GATHERING,
     }
 }
 

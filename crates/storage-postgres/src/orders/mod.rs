@@ -4,6 +4,7 @@ mod list;
 mod place;
 pub(crate) mod read;
 mod step;
+mod write;
 
 use async_trait::async_trait;
 use cartwright_domain::{Order, OrderId, OrderQuery, Transition};

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use cartwright_domain::{Gate, HoldId, Order, OwnerId, ProductId, Purchase};
 use cartwright_storage::{
-    DecidedOrders, Emission, EventType, EventTypes, Fence, FollowUp, IdempotencyClaim, LoadedForOrders,
-    OrderBatch, OrderPolicy, OrderRequest, Placed, StockLocking, StorageError, decide_orders,
+    DecidedOrders, Emission, Fence, IdempotencyClaim, LoadedForOrders, OrderBatch, OrderPolicy, OrderRequest,
+    Placed, StockLocking, StorageError, decide_orders,
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -13,21 +13,22 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 use uuid::Uuid;
 
-use super::{TRIES, collided, read};
+use super::{
+    TRIES, collided, read,
+    write::{Begin, ToWrite, Written},
+};
 use crate::{
     carts::{distinct, load_carts},
     claims::{self, Claimed},
-    error::not_as_many,
-    events, holds, jobs, lock_keys,
-    read::{at, bad, carts, gate},
+    holds, lock_keys,
+    read::{at, carts, gate},
     recent::Known,
     sql::{
-        CartRow, GateRow, HoldRow, InsertOrderLines, InsertOrders, LoadHolds, LoadOffers, LoadOrdersOfCarts,
-        LoadOrdersOfHolds, LockCarts, LockOffers, OfferRow, OrderRow, ReadGate, TakeStock,
+        CartRow, GateRow, HoldRow, LoadHolds, LoadOffers, LoadOrdersOfCarts, LoadOrdersOfHolds, LockCarts,
+        LockOffers, OfferRow, OrderRow, ReadGate,
     },
     store::PostgresStore,
     transaction::{Failure, Transaction},
-    write::{Write, check},
 };
 
 impl PostgresStore {
@@ -160,21 +161,6 @@ struct UnderLocks {
     claimed: Claimed,
 }
 
-/// What was decided and written, and whether it is committed already.
-struct Written {
-    decided: DecidedOrders,
-    /// Products of which there is some again, because holds of them have expired.
-    returned: Vec<ProductId>,
-    committed: bool,
-}
-
-/// Whether a transaction is still to be begun.
-#[derive(PartialEq)]
-enum Begin {
-    Now,
-    Done,
-}
-
 /// Two round trips and a commit.
 async fn carry_out(
     transaction: &Transaction<'_>,
@@ -216,71 +202,6 @@ async fn carry_out(
     let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };
     let written = write.run(transaction, Begin::Done, (gate, fence)).await?;
     Ok(Written { returned, ..written })
-}
-
-/// What is to be written.
-struct ToWrite<'a> {
-    decided: DecidedOrders,
-    requests: &'a [OrderRequest],
-    follow_up: &'a FollowUp,
-    emission: Emission,
-    now: DateTime<Utc>,
-}
-
-impl ToWrite<'_> {
-    /// One round trip. The gate is known when carts are emptied.
-    async fn run(
-        self,
-        transaction: &Transaction<'_>,
-        begin: Begin,
-        (gate, fence): (Option<Gate>, &dyn Fence),
-    ) -> Result<Written, Failure> {
-        let Self { mut decided, requests, follow_up, emission, now } = self;
-        let changing: Vec<OwnerId> =
-            decided.carts.iter().map(|change| change.after.owner().clone()).collect();
-        let write = Write::new(&decided.carts, claims::keep(decided.kept_answers(requests), now)?)?;
-        let jobs = follow_up.jobs(decided.made(), now)?;
-        let told = decided.events(emission);
-        let raise = async {
-            match &gate {
-                Some(gate) if !changing.is_empty() => fence.raise(gate, &changing).await,
-                _ => Ok(()),
-            }
-        };
-        // Carts may only be committed when the fence is up, and holds when all of them could be claimed. Without any, `COMMIT`
-        // goes with what is written: as each statement fails when it has not written what it should, that is then a rollback.
-        let at_once = changing.is_empty() && decided.claimed.is_empty();
-        let begin = async { if begin == Begin::Now { transaction.begin().await } else { Ok(()) } };
-        let commit = async { if at_once { transaction.pipe_commit().await } else { Ok(()) } };
-        let connection = transaction.pipe();
-        // Stock last: its rows are locked for as short as can be. Only holds come after it, as they do for everybody.
-        let (begun, made, lines, written, queued, told, left, claimed, raised, committed) = join!(
-            begin,
-            insert_orders(connection, &decided, now),
-            insert_lines(connection, &decided, now),
-            write.run(connection),
-            jobs::insert(connection, &jobs, now),
-            events::insert(connection, &told, now),
-            take(connection, &decided, now, emission),
-            holds::claim(connection, &decided.claimed, now),
-            raise,
-            commit,
-        );
-        begun?;
-        raised.map_err(StorageError::Fence)?;
-        let left = left?;
-        made.and(lines).and(written)?;
-        queued?;
-        claimed?;
-        told?;
-        committed?;
-        for (id, left) in decided.taken.keys().zip(left) {
-            if let Some(product) = decided.products.get_mut(id) {
-                product.stock = u32::try_from(left).map_err(bad("a negative stock"))?;
-            }
-        }
-        Ok(Written { decided, returned: Vec::new(), committed: at_once })
-    }
 }
 
 /// One round trip. Carts are locked before products, by everybody who locks both.
@@ -376,100 +297,4 @@ fn values(
     let carts = carts(&names.owners, found.carts)?;
     let products = read::offers(found.offers)?;
     Ok((gate, LoadedForOrders { carts, products, ordered, holds, claimed, keys }))
-}
-
-/// Takes the stock: what is left, in the order of the products. [`Failure::Overtaken`] where there is not enough any more,
-/// or the product has changed. What little is left of is told by the statement itself, for nobody else knows.
-async fn take(
-    mut connection: &AsyncPgConnection,
-    decided: &DecidedOrders,
-    now: DateTime<Utc>,
-    emission: Emission,
-) -> Result<Vec<i32>, Failure> {
-    if decided.taken.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut statement = TakeStock {
-        ids: Vec::new(),
-        units: Vec::new(),
-        now,
-        names: Vec::new(),
-        prices: Vec::new(),
-        currencies: Vec::new(),
-        low: i32::try_from(emission.stock_low).unwrap_or(i32::MAX),
-        told: EventTypes::from(EventType::StockLow).bits(),
-    };
-    for (id, units) in &decided.taken {
-        let units = i32::try_from(*units).map_err(bad("more units than there can be"))?;
-        let product = decided.products.get(id);
-        let product = product.ok_or_else(|| StorageError::unexpected("stock of an unknown product"))?;
-        statement.ids.push(id.as_str());
-        statement.units.push(-units);
-        statement.names.push(&product.name);
-        statement.prices.push(product.price.minor());
-        statement.currencies.push(product.price.currency().code());
-    }
-    match statement.get_result::<(Vec<i32>, i32)>(&mut connection).await {
-        Ok((left, _)) => Ok(left),
-        Err(error) if not_as_many(&error) => Err(Failure::Overtaken),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn insert_orders(
-    mut connection: &AsyncPgConnection,
-    decided: &DecidedOrders,
-    now: DateTime<Utc>,
-) -> Result<(), Failure> {
-    let made: Vec<&Order> = decided.made().collect();
-    if made.is_empty() {
-        return Ok(());
-    }
-    let version = |order: &&Order| order.cart_version.map(i64::try_from).transpose();
-    let statement = InsertOrders {
-        ids: made.iter().map(|order| order.id.uuid()).collect(),
-        owners: made.iter().map(|order| order.owner.as_str()).collect(),
-        currencies: made.iter().map(|order| order.currency.code()).collect(),
-        totals: made.iter().map(|order| order.total_minor()).collect(),
-        cart_versions: made
-            .iter()
-            .map(version)
-            .collect::<Result<_, _>>()
-            .map_err(bad("a version too large"))?,
-        now,
-    };
-    check("orders", statement.execute(&mut connection).await?, made.len())
-}
-
-async fn insert_lines(
-    mut connection: &AsyncPgConnection,
-    decided: &DecidedOrders,
-    now: DateTime<Utc>,
-) -> Result<(), Failure> {
-    let mut statement = InsertOrderLines {
-        orders: Vec::new(),
-        products: Vec::new(),
-        names: Vec::new(),
-        prices: Vec::new(),
-        quantities: Vec::new(),
-        places: Vec::new(),
-        stocked: Vec::new(),
-        now,
-    };
-    for order in decided.made() {
-        statement.places.extend((0..).take(order.lines.len()));
-    }
-    for moved in decided.lines() {
-        statement.orders.push(moved.order.id.uuid());
-        statement.products.push(moved.line.product_id.as_str());
-        statement.names.push(&moved.line.name);
-        statement.prices.push(moved.line.price.minor());
-        statement.quantities.push(moved.line.quantity.get().into());
-        statement.stocked.push(moved.stocked);
-    }
-    let expected = statement.orders.len();
-    if expected == 0 {
-        return Ok(());
-    }
-    check("lines of orders", statement.execute(&mut connection).await?, expected)
 }

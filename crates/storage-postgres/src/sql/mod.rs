@@ -42,9 +42,9 @@ pub(crate) use left_alone::{LoadWalk, LockWalk, MoveWalk, WalkCarts, WalkedRow};
 pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKeys};
 pub(crate) use orders::{
-    CountDrift, InsertOrderLines, InsertOrders, LoadOffers, LoadOrderNote, LoadOrders, LoadOrdersOfCarts,
-    LoadTaken, LoadTransitions, LockOffers, LockOrders, MoveStock, NoteOrder, OfferRow, OrderColumns,
-    OrderRow, ReturnStock, StepOrders, TakeStock, order_columns, order_lines,
+    CountDrift, InsertOrders, LoadOffers, LoadOrderNote, LoadOrders, LoadOrdersOfCarts, LoadTaken,
+    LoadTransitions, LockOffers, LockOrders, MoveStock, NoteOrder, OfferRow, OrderColumns, OrderRow,
+    ReturnStock, StepOrders, TakeStock, order_columns, order_lines,
 };
 pub(crate) use products::{
     CleanPending, CountCategories, CreateNumbered, CreateProduct, Details, ImportProducts, LoadProducts,

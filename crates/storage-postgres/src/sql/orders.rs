@@ -125,24 +125,13 @@ statement! {
 }
 
 statement! {
-    /// Writes orders.
+    /// Writes orders and their lines, and enters in the ledger what they take.
     InsertOrders<'a> {
         ids: Vec<Uuid> as Array<Key>,
         owners: Vec<&'a str> as Array<Text>,
         currencies: Vec<&'a str> as Array<Text>,
         totals: Vec<i64> as Array<BigInt>,
         cart_versions: Vec<Option<i64>> as Array<Nullable<BigInt>>,
-        now: DateTime<Utc> as Timestamptz,
-    }
-    ()
-    "INSERT INTO orders (id, owner, status, currency, total_minor, cart_version, created_at, updated_at) \
-     SELECT u.id, u.owner, 'pending', u.currency, u.total, u.cart_version, $6, $6 \
-     FROM unnest($1, $2, $3, $4, $5) AS u (id, owner, currency, total, cart_version)"
-}
-
-statement! {
-    /// Writes the lines of orders, and enters in the ledger what they take.
-    InsertOrderLines<'a> {
         orders: Vec<Uuid> as Array<Key>,
         products: Vec<&'a str> as Array<Text>,
         names: Vec<&'a str> as Array<Text>,
@@ -154,13 +143,17 @@ statement! {
     }
     ()
     "WITH u AS MATERIALIZED ( \
-         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) \
+         SELECT * FROM unnest($6, $7, $8, $9, $10, $11, $12) \
              AS u (order_id, product_id, name, price, quantity, place, stocked)), \
      entered AS ( \
          INSERT INTO stock_ledger (source, product_id, kind, units, at) \
-         SELECT order_id, product_id, 'sale', -quantity, $8 FROM u WHERE stocked) \
-     INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity, place) \
-     SELECT order_id, product_id, name, price, quantity, place FROM u"
+         SELECT order_id, product_id, 'sale', -quantity, $13 FROM u WHERE stocked), \
+     lined AS ( \
+         INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity, place) \
+         SELECT order_id, product_id, name, price, quantity, place FROM u) \
+     INSERT INTO orders (id, owner, status, currency, total_minor, cart_version, created_at, updated_at) \
+     SELECT u.id, u.owner, 'pending', u.currency, u.total, u.cart_version, $13, $13 \
+     FROM unnest($1, $2, $3, $4, $5) AS u (id, owner, currency, total, cart_version)"
 }
 
 statement! {

@@ -1,0 +1,166 @@
+//! What a batch of orders writes: one round trip, whatever their number.
+
+use cartwright_domain::{Gate, Order, OwnerId, ProductId};
+use cartwright_storage::{
+    DecidedOrders, Emission, EventType, EventTypes, Fence, FollowUp, Moved, OrderRequest, StorageError,
+};
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::join;
+
+use crate::{
+    claims,
+    error::not_as_many,
+    events, holds, jobs,
+    read::bad,
+    sql::{InsertOrders, TakeStock},
+    transaction::{Failure, Transaction},
+    write::{Write, check},
+};
+
+/// What was decided and written, and whether it is committed already.
+pub(super) struct Written {
+    pub(super) decided: DecidedOrders,
+    /// Products of which there is some again, because holds of them have expired.
+    pub(super) returned: Vec<ProductId>,
+    pub(super) committed: bool,
+}
+
+/// Whether a transaction is still to be begun.
+#[derive(PartialEq)]
+pub(super) enum Begin {
+    Now,
+    Done,
+}
+
+/// What is to be written.
+pub(super) struct ToWrite<'a> {
+    pub(super) decided: DecidedOrders,
+    pub(super) requests: &'a [OrderRequest],
+    pub(super) follow_up: &'a FollowUp,
+    pub(super) emission: Emission,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl ToWrite<'_> {
+    /// One round trip. The gate is known when carts are emptied.
+    pub(super) async fn run(
+        self,
+        transaction: &Transaction<'_>,
+        begin: Begin,
+        (gate, fence): (Option<Gate>, &dyn Fence),
+    ) -> Result<Written, Failure> {
+        let Self { mut decided, requests, follow_up, emission, now } = self;
+        let changing: Vec<OwnerId> =
+            decided.carts.iter().map(|change| change.after.owner().clone()).collect();
+        let write = Write::new(&decided.carts, claims::keep(decided.kept_answers(requests), now)?)?;
+        let jobs = follow_up.jobs(decided.made(), now)?;
+        let told = decided.events(emission);
+        let raise = async {
+            match &gate {
+                Some(gate) if !changing.is_empty() => fence.raise(gate, &changing).await,
+                _ => Ok(()),
+            }
+        };
+        // Carts may only be committed when the fence is up, and holds when all of them could be claimed. Without any, `COMMIT`
+        // goes with what is written: as each statement fails when it has not written what it should, that is then a rollback.
+        let at_once = changing.is_empty() && decided.claimed.is_empty();
+        let begin = async { if begin == Begin::Now { transaction.begin().await } else { Ok(()) } };
+        let commit = async { if at_once { transaction.pipe_commit().await } else { Ok(()) } };
+        let connection = transaction.pipe();
+        // Stock last: its rows are locked for as short as can be. Only holds come after it, as they do for everybody.
+        let (begun, made, written, queued, told, left, claimed, raised, committed) = join!(
+            begin,
+            insert(connection, &decided, now),
+            write.run(connection),
+            jobs::insert(connection, &jobs, now),
+            events::insert(connection, &told, now),
+            take(connection, &decided, now, emission),
+            holds::claim(connection, &decided.claimed, now),
+            raise,
+            commit,
+        );
+        begun?;
+        raised.map_err(StorageError::Fence)?;
+        let left = left?;
+        made.and(written)?;
+        queued?;
+        claimed?;
+        told?;
+        committed?;
+        for (id, left) in decided.taken.keys().zip(left) {
+            if let Some(product) = decided.products.get_mut(id) {
+                product.stock = u32::try_from(left).map_err(bad("a negative stock"))?;
+            }
+        }
+        Ok(Written { decided, returned: Vec::new(), committed: at_once })
+    }
+}
+
+async fn insert(
+    mut connection: &AsyncPgConnection,
+    decided: &DecidedOrders,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let made: Vec<&Order> = decided.made().collect();
+    if made.is_empty() {
+        return Ok(());
+    }
+    let version = |order: &&Order| order.cart_version.map(i64::try_from).transpose();
+    let versions = made.iter().map(version).collect::<Result<_, _>>();
+    let lines: Vec<Moved<'_>> = decided.lines().collect();
+    let statement = InsertOrders {
+        ids: made.iter().map(|order| order.id.uuid()).collect(),
+        owners: made.iter().map(|order| order.owner.as_str()).collect(),
+        currencies: made.iter().map(|order| order.currency.code()).collect(),
+        totals: made.iter().map(|order| order.total_minor()).collect(),
+        cart_versions: versions.map_err(bad("a version too large"))?,
+        orders: lines.iter().map(|moved| moved.order.id.uuid()).collect(),
+        products: lines.iter().map(|moved| moved.line.product_id.as_str()).collect(),
+        names: lines.iter().map(|moved| &*moved.line.name).collect(),
+        prices: lines.iter().map(|moved| moved.line.price.minor()).collect(),
+        quantities: lines.iter().map(|moved| moved.line.quantity.get().into()).collect(),
+        places: made.iter().flat_map(|order| (0..).take(order.lines.len())).collect(),
+        stocked: lines.iter().map(|moved| moved.stocked).collect(),
+        now,
+    };
+    check("orders", statement.execute(&mut connection).await?, made.len())
+}
+
+/// Takes the stock: what is left, in the order of the products. [`Failure::Overtaken`] where there is not enough any more,
+/// or the product has changed. What little is left of is told by the statement itself, for nobody else knows.
+async fn take(
+    mut connection: &AsyncPgConnection,
+    decided: &DecidedOrders,
+    now: DateTime<Utc>,
+    emission: Emission,
+) -> Result<Vec<i32>, Failure> {
+    if decided.taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = TakeStock {
+        ids: Vec::new(),
+        units: Vec::new(),
+        now,
+        names: Vec::new(),
+        prices: Vec::new(),
+        currencies: Vec::new(),
+        low: i32::try_from(emission.stock_low).unwrap_or(i32::MAX),
+        told: EventTypes::from(EventType::StockLow).bits(),
+    };
+    for (id, units) in &decided.taken {
+        let units = i32::try_from(*units).map_err(bad("more units than there can be"))?;
+        let product = decided.products.get(id);
+        let product = product.ok_or_else(|| StorageError::unexpected("stock of an unknown product"))?;
+        statement.ids.push(id.as_str());
+        statement.units.push(-units);
+        statement.names.push(&product.name);
+        statement.prices.push(product.price.minor());
+        statement.currencies.push(product.price.currency().code());
+    }
+    match statement.get_result::<(Vec<i32>, i32)>(&mut connection).await {
+        Ok((left, _)) => Ok(left),
+        Err(error) if not_as_many(&error) => Err(Failure::Overtaken),
+        Err(error) => Err(error.into()),
+    }
+}
