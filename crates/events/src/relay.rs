@@ -20,7 +20,7 @@ const NUMBERED_AT_ONCE: u32 = 1_000;
 /// Events that are published, and read for listeners, at once.
 const TOLD_AT_ONCE: u32 = 500;
 /// How soon it goes on after it has done something: what happens meanwhile goes together.
-const AFTER_WORK: Duration = Duration::from_millis(10);
+const AFTER_WORK: Duration = Duration::from_millis(50);
 /// How long nothing is tried after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// What is older is not published any more: whoever listens to channels wants to know what happens now.
