@@ -266,6 +266,26 @@ impl<Req: Send + 'static, Resp: Send + 'static> Turn<Req, Resp> {
     }
 }
 
+impl<Req: Clone + Send + 'static, T: Send + 'static, E: Clone + Send + 'static> Turn<Req, Result<T, E>> {
+    /// Carries out the batch: `run` answers all requests, in their order, or one error does. A request whose caller left
+    /// before it was begun is not begun. The next batch may begin while this one is answered.
+    pub async fn carry_out<F>(mut self, run: impl FnOnce(Vec<Req>) -> F)
+    where
+        F: Future<Output = Result<Vec<T>, E>>,
+    {
+        let batch: Vec<_> = self.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
+        let outcomes = run(batch.iter().map(|waiting| waiting.request.clone()).collect()).await;
+        drop(self);
+        let answers = match outcomes {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(error) => batch.iter().map(|_| Err(error.clone())).collect::<Vec<_>>(),
+        };
+        for (waiting, answer) in batch.into_iter().zip(answers) {
+            waiting.answer(answer);
+        }
+    }
+}
+
 impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
     fn drop(&mut self) {
         let (next, lost) = {

@@ -76,6 +76,12 @@ impl Shared {
     pub(crate) fn sender(&self) -> Result<&Sender, EventsError> {
         self.sender.as_ref().ok_or(EventsError::NoSender)
     }
+
+    /// Runs it until the service stops.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled_owned(task).await });
+    }
 }
 
 /// Which events somebody wants.
@@ -131,17 +137,11 @@ impl EventService {
             stop: CancellationToken::new(),
         });
         let (newest, last) = watch::channel(0);
-        let spawn = |task: futures::Task| {
-            let stop = shared.stop.clone();
-            shared.tasks.spawn(async move {
-                stop.run_until_cancelled_owned(task).await;
-            });
-        };
-        spawn(Box::pin(relay::tell(Arc::clone(&shared), last.clone())));
+        shared.spawn(relay::tell(Arc::clone(&shared), last.clone()));
         if let Some(publisher) = shared.publisher.clone() {
-            spawn(Box::pin(relay::publish(Arc::clone(&shared), publisher, last)));
+            shared.spawn(relay::publish(Arc::clone(&shared), publisher, last));
         }
-        spawn(Box::pin(relay::relay(Arc::clone(&shared), newest)));
+        shared.spawn(relay::relay(Arc::clone(&shared), newest));
         Self { shared }
     }
 
@@ -190,10 +190,4 @@ impl EventService {
     pub async fn listen(&self, filter: Filter, after: Option<u64>) -> Result<Listener, EventsError> {
         Listener::start(Arc::clone(&self.shared), filter, after).await
     }
-}
-
-mod futures {
-    use std::pin::Pin;
-
-    pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 }

@@ -1,20 +1,17 @@
 //! The versions of a cart as they come: server-sent events.
 
-use std::{sync::atomic::Ordering, time::Duration};
-
-use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use bytes::Bytes;
 use cartwright_cache::{Document, Subscription, Update};
 use cartwright_domain::OwnerId;
 use futures_util::stream;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use crate::{AppState, headers::owner, problem::Problem};
-
-/// Keeps proxies from closing a quiet connection.
-const PING: Duration = Duration::from_secs(15);
-/// How soon a stream notices that the server is about to stop.
-const LOOK: Duration = Duration::from_secs(1);
+use crate::{
+    AppState,
+    headers::owner,
+    problem::Problem,
+    sse::{self, Pulse},
+};
 
 struct Listener {
     state: Data<AppState>,
@@ -22,8 +19,7 @@ struct Listener {
     heard: Subscription,
     sent: Option<u64>,
     first: Option<Document>,
-    look: Interval,
-    pinged: Instant,
+    pulse: Pulse,
 }
 
 /// Every new version of the cart
@@ -37,19 +33,13 @@ pub(crate) async fn events(request: HttpRequest, state: Data<AppState>) -> Resul
     let owner = owner(&request)?;
     let heard = state.carts.subscribe(&owner); // before the first read: nothing falls in between
     let first = state.carts.read(&owner).await?.document;
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listener =
-        Listener { state, owner, heard, sent: None, first: Some(first), look, pinged: Instant::now() };
+    let pulse = Pulse::new(state.clone());
+    let listener = Listener { state, owner, heard, sent: None, first: Some(first), pulse };
     let stream = stream::unfold(listener, |mut listener| async move {
         let chunk = listener.next().await?;
         Some((Ok::<_, actix_web::Error>(chunk), listener))
     });
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(stream))
+    Ok(sse::response().streaming(stream))
 }
 
 impl Listener {
@@ -70,15 +60,7 @@ impl Listener {
                         return Some(self.event(&document));
                     }
                 }
-                _ = self.look.tick() => {
-                    if self.state.draining.load(Ordering::Relaxed) {
-                        return None;
-                    }
-                    if self.pinged.elapsed() >= PING {
-                        self.pinged = Instant::now();
-                        return Some(Bytes::from_static(b": ping\n\n"));
-                    }
-                }
+                alive = self.pulse.beat() => return alive.then(|| Bytes::from_static(b": ping\n\n")),
             }
         }
     }

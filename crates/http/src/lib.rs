@@ -26,6 +26,7 @@ mod problem;
 mod query;
 mod render;
 mod routes;
+mod sse;
 mod webhooks;
 mod wire;
 

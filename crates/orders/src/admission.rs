@@ -70,20 +70,9 @@ pub(crate) fn admission(shared: &Arc<Shared>) -> Box<dyn Admission> {
     }
 }
 
-/// One batch.
-async fn admit_together(shared: Arc<Shared>, mut turn: Turn<OrderRequest, Admitted>) {
-    // A request whose caller left before it was begun is not begun.
-    let batch: Vec<_> = turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
-    let requests: Vec<OrderRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
-    let placed = shared.place(&requests, StockLocking::Adaptive).await;
-    drop(turn); // the next batch may begin while this one is answered
-    let answers: Vec<Admitted> = match placed {
-        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-        Err(error) => vec![Err(error); batch.len()],
-    };
-    for (waiting, answer) in batch.into_iter().zip(answers) {
-        waiting.answer(answer);
-    }
+async fn admit_together(shared: Arc<Shared>, turn: Turn<OrderRequest, Admitted>) {
+    let place = async |requests: Vec<OrderRequest>| shared.place(&requests, StockLocking::Adaptive).await;
+    turn.carry_out(place).await;
 }
 
 struct Batched {

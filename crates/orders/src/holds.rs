@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cartwright_coherence::{Combiner, Run, Turn};
 use cartwright_domain::{Hold, HoldError, HoldId, OwnerId, ProductId, Quantity};
 use cartwright_storage::{
-    HoldPolicy, HoldRequest, IdempotencyClaim, OrderBatch, Released, Renewal, Renewed, Reserved, Stocked,
+    HoldPolicy, HoldRequest, IdempotencyClaim, OrderBatch, Released, Renewal, Renewed, Reserved,
 };
 use chrono::TimeDelta;
 
@@ -49,26 +49,16 @@ pub(crate) fn reservations(shared: &Arc<Shared>) -> Combiner<HoldRequest, Reserv
     Combiner::new(1, limits(&shared.settings), &shared.tasks, &run)
 }
 
-/// One batch.
-async fn reserve_together(shared: Arc<Shared>, mut turn: Turn<HoldRequest, Reservation>) {
-    // A request whose caller left before it was begun is not begun.
-    let batch: Vec<_> = turn.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
-    let requests: Vec<HoldRequest> = batch.iter().map(|waiting| waiting.request.clone()).collect();
-    let reserved = shared.store.reserve_holds(&requests, &shared.hold_policy()).await;
-    drop(turn); // the next batch may begin while this one is answered
-    let answers: Vec<Reservation> = match reserved {
-        Ok(OrderBatch { outcomes, turned }) => {
-            shared.tell(Vec::new(), turned);
-            outcomes.into_iter().map(Ok).collect()
-        }
-        Err(error) => vec![Err(error.into()); batch.len()],
+async fn reserve_together(shared: Arc<Shared>, turn: Turn<HoldRequest, Reservation>) {
+    let reserve = async |requests: Vec<HoldRequest>| {
+        let OrderBatch { outcomes, turned } =
+            shared.store.reserve_holds(&requests, &shared.hold_policy()).await?;
+        shared.tell(Vec::new(), turned);
+        let made = outcomes.iter().filter(|outcome| matches!(outcome, Reserved::Done(_))).count();
+        shared.figures.held.increment(made as u64);
+        Ok(outcomes)
     };
-    for (waiting, answer) in batch.into_iter().zip(answers) {
-        if matches!(answer, Ok(Reserved::Done(_))) {
-            shared.figures.held.increment(1);
-        }
-        waiting.answer(answer);
-    }
+    turn.carry_out(reserve).await;
 }
 
 fn delta(duration: Duration) -> TimeDelta {
@@ -181,25 +171,5 @@ impl OrderService {
             .await?;
         self.shared.figures.expired.increment(expired);
         Ok(expired)
-    }
-
-    /// Something that may move stock, in a task of its own.
-    async fn to_its_end<T: Send + 'static, F>(
-        &self,
-        work: impl FnOnce(Arc<Shared>) -> F,
-    ) -> Result<T, OrdersError>
-    where
-        F: Future<Output = Result<Stocked<T>, cartwright_storage::StorageError>> + Send + 'static,
-    {
-        let accepted = self.shared.accept()?;
-        let shared = Arc::clone(&self.shared);
-        let work = work(Arc::clone(&self.shared));
-        let done = self.shared.runtime.spawn(async move {
-            let Stocked { outcome, turned } = work.await?;
-            shared.tell(Vec::new(), turned);
-            drop(accepted);
-            Ok(outcome)
-        });
-        done.await.map_err(|_panicked| OrdersError::Lost)?
     }
 }

@@ -8,7 +8,7 @@ use cartwright_domain::{
 };
 use cartwright_storage::{
     Fence, FollowUp, HoldRequest, IdempotencyClaim, ListedOrders, OrderBatch, OrderPolicy, OrderRequest,
-    OrderStep, Placed, Progress, ShopStore, Stepped, StockLocking, StorageError,
+    OrderStep, Placed, Progress, ShopStore, Stepped, StockLocking, Stocked, StorageError,
 };
 use metrics::{Counter, Histogram};
 use tokio::runtime::Handle;
@@ -347,16 +347,32 @@ impl OrderService {
         if steps.is_empty() {
             return Ok(Vec::new());
         }
-        let accepted = self.shared.accept()?;
-        let shared = Arc::clone(&self.shared);
-        let stepped = self.shared.runtime.spawn(async move {
+        self.to_its_end(|shared| async move {
             let OrderBatch { outcomes, turned } =
                 shared.store.step_orders(&steps, shared.clock.now()).await?;
+            Ok(Stocked { outcome: outcomes, turned })
+        })
+        .await
+    }
+
+    /// Something that may move stock, in a task of its own.
+    pub(crate) async fn to_its_end<T: Send + 'static, F>(
+        &self,
+        work: impl FnOnce(Arc<Shared>) -> F,
+    ) -> Result<T, OrdersError>
+    where
+        F: Future<Output = Result<Stocked<T>, StorageError>> + Send + 'static,
+    {
+        let accepted = self.shared.accept()?;
+        let shared = Arc::clone(&self.shared);
+        let work = work(Arc::clone(&self.shared));
+        let done = self.shared.runtime.spawn(async move {
+            let Stocked { outcome, turned } = work.await?;
             shared.tell(Vec::new(), turned);
             drop(accepted);
-            Ok(outcomes)
+            Ok(outcome)
         });
-        stepped.await.map_err(|_panicked| OrdersError::Lost)?
+        done.await.map_err(|_panicked| OrdersError::Lost)?
     }
 
     /// An order. `owner`: whose it must be; `None`: anybody's.

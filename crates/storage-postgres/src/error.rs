@@ -56,10 +56,11 @@ pub(crate) fn collided(error: &Error) -> bool {
     }
 }
 
-/// Whether a statement that insists on a number of rows found less.
+/// Whether a statement that insists on a number of rows found less: by the name of the check, for the texts of servers are
+/// in many languages.
 pub(crate) fn not_as_many(error: &Error) -> bool {
-    matches!(error, Error::DatabaseError(DatabaseErrorKind::Unknown, information)
-        if information.message() == "division by zero")
+    matches!(error, Error::DatabaseError(DatabaseErrorKind::CheckViolation, information)
+        if information.constraint_name() == Some("all_of_them"))
 }
 
 fn is_transient(error: &Error) -> bool {

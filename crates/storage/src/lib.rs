@@ -17,6 +17,7 @@ mod jobs;
 mod left_alone;
 mod lines;
 mod listings;
+mod offers;
 mod orders;
 mod position;
 mod query_cache;
@@ -39,9 +40,9 @@ pub use events::{
 };
 pub use gate::GateStore;
 pub use holds::{
-    DecidedHolds, DecidedRelease, DecidedRenewal, HoldPolicy, HoldRequest, HoldStore, KeptHold, Lacking,
+    DecidedHolds, DecidedRelease, DecidedRenewal, HoldPolicy, HoldRequest, HoldStore, KeptHold,
     LoadedForHolds, Released, Renewal, Renewed, Reserved, StockForRenewal, Stocked, decide_holds,
-    decide_release, decide_renewal, lacking,
+    decide_release, decide_renewal,
 };
 pub use import::{Imported, ImportedProduct, fold_imported};
 pub use jobs::{
@@ -54,9 +55,10 @@ pub use jobs::{
 pub use left_alone::{LeftAlone, LeftAloneStore, WalkPoint};
 pub use lines::{KeptLines, only_quantities};
 pub use listings::ListingStore;
+pub use offers::{Lacking, OfferedProduct, lacking};
 pub use orders::{
-    ClaimedHold, DecidedOrders, DecidedSteps, FollowUp, ListedOrders, LoadedForOrders, Moved, OfferedProduct,
-    OrderBatch, OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep,
+    ClaimedHold, DecidedOrders, DecidedSteps, FollowUp, ListedOrders, LoadedForOrders, Moved, OrderBatch,
+    OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep,
     decide_orders, decide_steps,
 };
 pub use position::{LogPosition, PositionStore, ReadFrom};

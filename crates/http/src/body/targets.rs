@@ -2,11 +2,8 @@
 
 use cartwright_storage::{EventType, EventTypes};
 
-use super::{Fields, is_bidi_control, is_integer};
+use super::{Fields, is_integer};
 use crate::problem::FieldError;
-
-/// As long as what is shown of it.
-const LONGEST_DESCRIPTION: usize = 200;
 
 impl Fields<'_> {
     /// Where messages go. What is wrong with it is said by who sends them.
@@ -42,14 +39,7 @@ impl Fields<'_> {
     }
 
     pub(crate) fn description(&mut self) -> Option<String> {
-        let raw = self.optional("description")?;
-        let text = self.text("description", raw)?;
-        let bad = text.chars().count() > LONGEST_DESCRIPTION
-            || text.chars().any(|c| c.is_control() || is_bidi_control(c));
-        if bad {
-            self.wrong("description", "invalid_text", "a description has at most 200 printable characters");
-        }
-        Some(text).filter(|_| !bad)
+        self.sentence("description", "a description has at most 200 printable characters")
     }
 
     pub(crate) fn enabled(&mut self) -> Option<bool> {

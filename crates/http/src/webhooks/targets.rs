@@ -92,7 +92,7 @@ pub(crate) async fn remove(request: HttpRequest, state: Data<AppState>) -> Answe
 
 /// Give a webhook target another secret
 ///
-/// It is shown in this answer only. For a day messages are signed with both, so that the receiver can be changed meanwhile.
+/// It is shown in this answer only. For some time (`webhooks.overlap_hours`) messages are signed with both, so that the receiver can be changed meanwhile.
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook_id}/rotate-secret", tag = "webhooks",
     operation_id = "rotate_webhook_secret",
     responses((status = 200, description = "The new secret", body = wire::MadeTarget)))]

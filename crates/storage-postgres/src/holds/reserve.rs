@@ -35,13 +35,12 @@ impl PostgresStore {
         for _ in 0..TRIES {
             let transaction = self.transaction().await?;
             match carry_out(&transaction, &names, requests, policy, self.emission.stock_low).await {
-                Ok((decided, mut returned)) => {
+                Ok((decided, returned)) => {
                     transaction.commit().await?;
                     // There is less of them than this process last left.
                     self.offers.forget(names.products.iter().copied());
                     let mut batch = decided.into_batch();
-                    returned.retain(|product| !batch.turned.contains(product));
-                    batch.turned.append(&mut returned);
+                    batch.returned(returned);
                     return Ok(batch);
                 }
                 Err(failure) => transaction.roll_back_for_another_try(failure).await?,

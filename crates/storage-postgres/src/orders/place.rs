@@ -1,4 +1,5 @@
-//! A batch of orders: one transaction, three round trips, whatever their number.
+//! A batch of orders: one transaction, whatever their number. One round trip when nothing need be read; else two and a
+//! commit, and one or two more when units are short.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -67,13 +68,12 @@ impl PostgresStore {
             None => carry_out(&transaction, &names, requests, policy, self.emission, fence).await,
         };
         match written {
-            Ok(Written { decided, mut returned, committed }) => {
+            Ok(Written { decided, returned, committed }) => {
                 transaction.end(committed).await?;
                 self.recent.written(&decided.carts);
                 self.offers.sold(&decided);
                 let mut batch = decided.into_batch();
-                returned.retain(|product| !batch.turned.contains(product));
-                batch.turned.append(&mut returned);
+                batch.returned(returned);
                 Ok(Some(batch))
             }
             Err(failure) => {

@@ -158,7 +158,7 @@ async fn take(
         statement.prices.push(product.price.minor());
         statement.currencies.push(product.price.currency().code());
     }
-    match statement.get_result::<(Vec<i32>, i32)>(&mut connection).await {
+    match statement.get_result::<(Vec<i32>, bool)>(&mut connection).await {
         Ok((left, _)) => Ok(left),
         Err(error) if not_as_many(&error) => Err(Failure::Overtaken),
         Err(error) => Err(error.into()),

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Text, Timestamptz};
 
 use super::statement;
 
@@ -18,8 +18,8 @@ statement! {
 }
 
 statement! {
-    /// Keeps answers, over those that are too old to count. One that still counts is left alone; then this fails with a
-    /// division by zero.
+    /// Keeps answers, over those that are too old to count. One that still counts is left alone; then this fails, as not
+    /// [all of them](crate::error::not_as_many) were kept.
     KeepAnswers<'a> {
         principals: Vec<&'a str> as Array<Text>,
         keys: Vec<&'a str> as Array<Text>,
@@ -28,14 +28,14 @@ statement! {
         now: DateTime<Utc> as Timestamptz,
         expired: DateTime<Utc> as Timestamptz,
     }
-    (Integer)
+    (Bool)
     "WITH kept AS ( \
          INSERT INTO idempotency_keys AS i (principal, key, fingerprint, answer, created_at) \
          SELECT u.*, $5 FROM unnest($1, $2, $3, $4) AS u \
          ON CONFLICT (principal, key) DO UPDATE SET fingerprint = excluded.fingerprint, answer = excluded.answer, \
              created_at = excluded.created_at WHERE i.created_at <= $6 \
          RETURNING 1) \
-     SELECT 1 / (count(*) = cardinality($1))::integer FROM kept"
+     SELECT (count(*) = cardinality($1))::all_of_them FROM kept"
 }
 
 statement! {

@@ -99,7 +99,7 @@ statement! {
 
 statement! {
     /// Takes stock (negative units) of products that are still sold like this and of which there is enough: what is left of
-    /// each. If that is not all of them, it fails with a division by zero, so that a `COMMIT` may follow at once.
+    /// each. If those are not [all of them](crate::error::not_as_many), it fails, so that a `COMMIT` may follow at once.
     TakeStock<'a> {
         ids: Vec<&'a str> as Array<Text>,
         units: Vec<i32> as Array<Integer>,
@@ -110,7 +110,7 @@ statement! {
         low: i32 as Integer,
         told: i32 as Integer,
     }
-    (Array<Integer>, Integer)
+    (Array<Integer>, Bool)
     concat!("WITH moved AS (", move_stock!(), "\
          FROM unnest($1, $2, $4, $5, $6) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
          WHERE p.id = u.id COLLATE \"C\" AND p.active AND p.name = u.name AND p.price_minor = u.price \
@@ -121,7 +121,7 @@ statement! {
              '{\"type\":\"stock.low\",\"subject\":\"' || id || '\",\"owner\":null,\"data\":{\"stock\":' || stock || \
              ',\"threshold\":' || $7 || '}}', ',' ORDER BY at) || ']' \
          FROM moved WHERE stock < $7 AND stock - units >= $7 HAVING count(*) > 0) \
-     SELECT array_agg(stock ORDER BY at), 1 / (count(*) = cardinality($1))::integer FROM moved")
+     SELECT array_agg(stock ORDER BY at), (count(*) = cardinality($1))::all_of_them FROM moved")
 }
 
 statement! {

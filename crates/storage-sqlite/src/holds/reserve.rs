@@ -50,7 +50,7 @@ pub(super) fn reserve(
     let connection = transaction.connection();
     let mut loaded = load(connection, requests, now)?;
     let lacking = loaded.lacking(requests);
-    let mut returned = give_back(connection, &lacking, &mut loaded.products, now)?;
+    let returned = give_back(connection, &lacking, &mut loaded.products, now)?;
     let before: HashMap<ProductId, u32> =
         loaded.products.iter().map(|(id, product)| (id.clone(), product.stock)).collect();
     let decided = decide_holds(requests, loaded, policy, now);
@@ -64,8 +64,7 @@ pub(super) fn reserve(
     }
     transaction.commit()?;
     let mut batch = decided.into_batch();
-    returned.retain(|product| !batch.turned.contains(product));
-    batch.turned.append(&mut returned);
+    batch.returned(returned);
     Ok(batch)
 }
 

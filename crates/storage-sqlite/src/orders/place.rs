@@ -69,7 +69,7 @@ pub(super) fn place(
     let mut loaded = load(connection, requests, now)?;
     // Nothing is looked for as long as there is enough.
     let lacking = loaded.lacking(requests);
-    let mut returned = holds::give_back(connection, &lacking, &mut loaded.products, now)?;
+    let returned = holds::give_back(connection, &lacking, &mut loaded.products, now)?;
     let decided = decide_orders(requests, loaded, policy, now);
     if decided.is_empty() {
         // Dropping the transaction ends it. What came back and was not enough stays in stock.
@@ -94,8 +94,7 @@ pub(super) fn place(
     transaction.commit()?;
     drop(fenced);
     let mut batch = decided.into_batch();
-    returned.retain(|product| !batch.turned.contains(product));
-    batch.turned.append(&mut returned);
+    batch.returned(returned);
     Ok(batch)
 }
 

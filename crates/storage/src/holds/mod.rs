@@ -1,6 +1,5 @@
 //! What a store must do about holds.
 
-mod lacking;
 mod renew;
 mod reserve;
 
@@ -12,7 +11,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{IdempotencyClaim, KeyState, OrderBatch, StorageError};
 
-pub use lacking::{Lacking, lacking};
 pub use renew::{DecidedRelease, DecidedRenewal, StockForRenewal, decide_release, decide_renewal};
 pub use reserve::{DecidedHolds, LoadedForHolds, decide_holds};
 

@@ -6,10 +6,13 @@ use cartwright_domain::{Hold, HoldError, HoldStatus, OwnerId, ProductId};
 use chrono::{DateTime, Utc};
 
 use super::{
-    HoldPolicy, KeptHold, Lacking, Released, Renewal, Renewed, lacking,
-    reserve::{few_enough, for_sale, in_stock, lasting},
+    HoldPolicy, KeptHold, Released, Renewal, Renewed,
+    reserve::{few_enough, lasting},
 };
-use crate::OfferedProduct;
+use crate::{
+    Lacking, OfferedProduct, lacking,
+    offers::{for_sale, in_stock},
+};
 
 /// What must be known to renew a hold that has expired. Under the locks of its products.
 #[derive(Debug, Default, Clone)]

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use cartwright_domain::{
-    Hold, HoldError, HoldStatus, OrderError, OrderLine, OwnerId, ProductId, Quantity, Shortage,
-};
+use cartwright_domain::{Hold, HoldError, HoldStatus, OrderError, OrderLine, OwnerId, ProductId, Quantity};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{HoldPolicy, HoldRequest, Lacking, Reserved, lacking};
-use crate::{IdempotencyClaim, KeyState, OfferedProduct, OrderBatch, orders::one_currency};
+use super::{HoldPolicy, HoldRequest, Reserved};
+use crate::{
+    IdempotencyClaim, KeyState, Lacking, OfferedProduct, OrderBatch, lacking,
+    offers::{for_sale, in_stock, one_currency},
+};
 
 /// What a store read for wishes to hold.
 #[derive(Debug, Default, Clone)]
@@ -182,29 +183,4 @@ fn line(
 ) -> Result<OrderLine, OrderError> {
     let product = for_sale(products, id)?;
     Ok(OrderLine { product_id: id.clone(), name: product.name.clone(), price: product.price, quantity })
-}
-
-pub(super) fn for_sale<'a>(
-    products: &'a HashMap<ProductId, OfferedProduct>,
-    id: &ProductId,
-) -> Result<&'a OfferedProduct, OrderError> {
-    match products.get(id) {
-        None => Err(OrderError::UnknownProduct(id.clone())),
-        Some(product) if !product.active => Err(OrderError::ProductNotForSale(id.clone())),
-        Some(product) => Ok(product),
-    }
-}
-
-/// All that is short is named.
-pub(super) fn in_stock<'a>(
-    products: &HashMap<ProductId, OfferedProduct>,
-    wanted: impl Iterator<Item = (&'a ProductId, u32)>,
-) -> Result<(), OrderError> {
-    let short = wanted.filter_map(|(product_id, requested)| {
-        let available = products.get(product_id).map_or(0, |product| product.stock);
-        let short = || Shortage { product_id: product_id.clone(), available, requested };
-        (available < requested).then(short)
-    });
-    let short: Vec<Shortage> = short.collect();
-    if short.is_empty() { Ok(()) } else { Err(OrderError::InsufficientStock(short)) }
 }

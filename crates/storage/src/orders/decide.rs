@@ -6,26 +6,16 @@ use std::{
 };
 
 use cartwright_domain::{
-    Applied, Cart, Command, Context, Currency, HoldId, HoldStatus, Line, Money, Order, OrderError, OrderId,
-    OrderLine, OrderStatus, OwnerId, PriceDifference, ProductId, Purchase, Shortage,
+    Applied, Cart, Command, Context, HoldId, HoldStatus, Line, Money, Order, OrderError, OrderId, OrderLine,
+    OrderStatus, OwnerId, PriceDifference, ProductId, Purchase,
 };
 use chrono::{DateTime, Utc};
 
 use super::{OrderBatch, OrderPolicy, OrderRequest, Placed};
-use crate::{CartChange, IdempotencyClaim, KeptHold, KeyState, Lacking, lacking};
-
-/// A product as far as an order needs to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfferedProduct {
-    /// Its name.
-    pub name: String,
-    /// Price of one.
-    pub price: Money,
-    /// Whether it can be bought.
-    pub active: bool,
-    /// How many there are.
-    pub stock: u32,
-}
+use crate::{
+    CartChange, IdempotencyClaim, KeptHold, KeyState, Lacking, OfferedProduct, lacking,
+    offers::{for_sale, in_stock, one_currency},
+};
 
 /// What a store read for a batch of requests.
 #[derive(Debug, Default, Clone)]
@@ -310,27 +300,21 @@ impl Batch {
     }
 
     fn line(&self, (product_id, quantity, line): &Wish<'_>) -> Result<OrderLine, OrderError> {
-        let (name, price) = match (self.products.get(*product_id), line) {
-            (Some(product), _) if !product.active => {
-                return Err(OrderError::ProductNotForSale((*product_id).clone()));
+        let unlisted = self.allow_unlisted && !self.products.contains_key(*product_id);
+        let (name, price) = match line {
+            Some(line) if unlisted => (line.name.clone(), line.price),
+            _ => {
+                let product = for_sale(&self.products, product_id)?;
+                (product.name.clone(), product.price)
             }
-            (Some(product), _) => (product.name.clone(), product.price),
-            (None, Some(line)) if self.allow_unlisted => (line.name.clone(), line.price),
-            (None, _) => return Err(OrderError::UnknownProduct((*product_id).clone())),
         };
         Ok(OrderLine { product_id: (*product_id).clone(), name, price, quantity: *quantity })
     }
 
-    /// All that is short is named, so that the buyer can mend it at once.
+    /// What the catalogue does not know has no stock to be short of.
     fn in_stock(&self, order: &Order) -> Result<(), OrderError> {
-        let short = order.lines.iter().filter_map(|line| {
-            let available = self.products.get(&line.product_id)?.stock;
-            let requested = u32::from(line.quantity.get());
-            let product_id = line.product_id.clone();
-            (available < requested).then_some(Shortage { product_id, available, requested })
-        });
-        let short: Vec<Shortage> = short.collect();
-        if short.is_empty() { Ok(()) } else { Err(OrderError::InsufficientStock(short)) }
+        let listed = order.lines.iter().filter(|line| self.products.contains_key(&line.product_id));
+        in_stock(&self.products, listed.map(|line| (&line.product_id, u32::from(line.quantity.get()))))
     }
 
     fn take(&mut self, order: &Order) {
@@ -377,15 +361,6 @@ fn claimed(kept: &KeptHold, request: &OrderRequest, now: DateTime<Utc>) -> Resul
     };
     agreed(&order, &[], request.expected_total)?;
     Ok(order)
-}
-
-pub(crate) fn one_currency(lines: &[OrderLine]) -> Result<Currency, OrderError> {
-    let mut currencies = lines.iter().map(|line| line.price.currency());
-    let first = currencies.next().ok_or(OrderError::NothingBought)?;
-    match currencies.find(|currency| *currency != first) {
-        Some(other) => Err(OrderError::Currencies(first, other)),
-        None => Ok(first),
-    }
 }
 
 /// Whether the buyer agrees to the prices. A total that is expected says so by itself; else nothing may be dearer than it

@@ -16,8 +16,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{Fence, IdempotencyClaim, KeyState, Progress, StorageError};
 
-pub(crate) use decide::one_currency;
-pub use decide::{ClaimedHold, DecidedOrders, LoadedForOrders, Moved, OfferedProduct, decide_orders};
+pub use decide::{ClaimedHold, DecidedOrders, LoadedForOrders, Moved, decide_orders};
 pub use follow_up::FollowUp;
 pub use steps::{DecidedSteps, TakenStep, decide_steps};
 
@@ -81,6 +80,17 @@ pub struct OrderBatch<T> {
     pub outcomes: Vec<T>,
     /// Products of which there is none any more, or some again: shoppers see that.
     pub turned: Vec<ProductId>,
+}
+
+impl<T> OrderBatch<T> {
+    /// Of these products there was some again meanwhile.
+    pub fn returned(&mut self, products: impl IntoIterator<Item = ProductId>) {
+        for product in products {
+            if !self.turned.contains(&product) {
+                self.turned.push(product);
+            }
+        }
+    }
 }
 
 impl<T> Default for OrderBatch<T> {

@@ -1,0 +1,1 @@
+DROP DOMAIN all_of_them;
