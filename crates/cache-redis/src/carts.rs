@@ -117,14 +117,14 @@ impl Inner {
 
     /// Sends to the primary over the connection on which documents are stored: what is sent at the same time goes in
     /// one packet. `None`: the primary is not in use.
-    pub(crate) async fn send(
+    pub(crate) async fn send<T>(
         &self,
-        talk: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<()>,
-    ) -> Option<RedisResult<()>> {
+        talk: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Option<RedisResult<T>> {
         let view = self.views.current();
         let (opening, endpoint) = self.in_use(&view)?;
         let sent = endpoint.near(&opening.gate.primary, talk).await;
-        sent.map(|sent| sent.map(|_sent| ())).transpose()
+        sent.map(|sent| sent.map(|(answer, _open)| answer)).transpose()
     }
 
     pub(crate) fn heartbeat_key(&self, namespace: &str) -> String {

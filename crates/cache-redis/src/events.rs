@@ -10,7 +10,8 @@ use cartwright_cache::{
 use cartwright_domain::OwnerId;
 use futures_util::StreamExt;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, ScriptInvocation,
+    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError, RedisResult, Script,
+    ScriptInvocation,
     aio::{MultiplexedConnection, PubSub},
 };
 use tokio::sync::{mpsc, watch};
@@ -49,20 +50,20 @@ static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
 /// Carts in one call: Lua's stack has room for 8,000.
 const CARTS: usize = 1000;
 
-/// The same for any channel.
-///
-/// ARGV: channel and payload of each message.
-static SAY: LazyLock<Script> = LazyLock::new(|| {
+/// ARGV: channels. 1 for each that somebody listens to on the primary, or might by a pattern.
+static HEARD: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local channels = {} \
-         for i = 1, #ARGV, 2 do channels[#channels + 1] = ARGV[i] end \
-         local heard = redis.call('PUBSUB', 'NUMSUB', unpack(channels)) \
+        "local heard = redis.call('PUBSUB', 'NUMSUB', unpack(ARGV)) \
          local all = redis.call('PUBSUB', 'NUMPAT') > 0 \
-         for i, channel in ipairs(channels) do \
-           if all or tonumber(heard[2 * i]) > 0 then redis.call('PUBLISH', channel, ARGV[2 * i]) end \
-         end",
+         local answer = {} \
+         for i = 1, #ARGV do answer[i] = (all or tonumber(heard[2 * i]) > 0) and 1 or 0 end \
+         return answer",
     )
 });
+
+/// ARGV: channel and payload of each message.
+static SAY: LazyLock<Script> =
+    LazyLock::new(|| Script::new("for i = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[i], ARGV[i + 1]) end"));
 
 /// New versions of carts, told to all nodes by Redis pub/sub on `cart_update:{user_id}`.
 ///
@@ -127,9 +128,9 @@ impl RedisEventBus {
     }
 
     /// Runs a script on the primary, wherever there is a connection to it.
-    async fn call(&self, call: &ScriptInvocation<'_>) -> RedisResult<()> {
+    async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> RedisResult<T> {
         if let Some(carts) = &self.carts
-            && let Some(sent) = carts.send(async |link| call.invoke_async::<()>(link).await).await
+            && let Some(sent) = carts.send(async |link| call.invoke_async::<T>(link).await).await
         {
             return sent;
         }
@@ -168,13 +169,21 @@ impl EventBus for RedisEventBus {
 
 #[async_trait]
 impl Publisher for RedisEventBus {
+    async fn heard(&self, channels: &[String]) -> Result<Vec<bool>, Unpublished> {
+        let mut call = HEARD.prepare_invoke();
+        for channel in channels {
+            call.arg(channel.as_str());
+        }
+        self.call(&call).await.map_err(|error| Unpublished(Box::new(error)))
+    }
+
     async fn say(&self, messages: &[Message]) -> Result<(), Unpublished> {
         for messages in messages.chunks(CARTS) {
             let mut call = SAY.prepare_invoke();
             for Message { channel, payload } in messages {
                 call.arg(channel.as_str()).arg(&payload[..]);
             }
-            self.call(&call).await.map_err(|error| Unpublished(Box::new(error)))?;
+            self.call::<()>(&call).await.map_err(|error| Unpublished(Box::new(error)))?;
         }
         Ok(())
     }

@@ -20,6 +20,12 @@ pub struct Unpublished(#[source] pub Box<dyn Error + Send + Sync>);
 /// Channels on which whoever listens at the moment hears what is said, in order.
 #[async_trait]
 pub trait Publisher: Send + Sync + std::fmt::Debug + 'static {
+    /// Whether anybody listens to each of the channels at the moment: what is said to nobody need not be made.
+    ///
+    /// # Errors
+    /// [`Unpublished`]: nobody knows.
+    async fn heard(&self, channels: &[String]) -> Result<Vec<bool>, Unpublished>;
+
     /// Says all of it.
     ///
     /// # Errors

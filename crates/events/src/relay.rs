@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cartwright_cache::{Message, Publisher};
-use cartwright_storage::{Event, EventQuery, EventSink, EventTypes, Publishing, StorageError};
+use cartwright_storage::{
+    Event, EventQuery, EventSink, EventType, EventTypes, Publishing, Refused, StorageError,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::Counter;
 use tokio::{
@@ -54,9 +56,13 @@ pub(crate) async fn relay(shared: Arc<Shared>, last: watch::Sender<u64>) {
     let mut trouble = Trouble { what: "events are not numbered", warned: false };
     loop {
         match round(&shared, &last).await {
-            Ok(worked) => {
+            Ok(next) => {
                 trouble.over();
-                sleep(if worked { AFTER_WORK } else { shared.settings.poll }).await;
+                match next {
+                    Next::More => {}
+                    Next::AfterWork => sleep(AFTER_WORK).await,
+                    Next::Poll => sleep(shared.settings.poll).await,
+                }
             }
             Err(error) => {
                 shared.figures.not_numbered.increment(1);
@@ -67,30 +73,41 @@ pub(crate) async fn relay(shared: Arc<Shared>, last: watch::Sender<u64>) {
     }
 }
 
-/// Whether something was numbered.
-async fn round(shared: &Shared, last: &watch::Sender<u64>) -> Result<bool, StorageError> {
+/// When the next round is.
+enum Next {
+    /// At once: there is more than goes together.
+    More,
+    /// Something was numbered.
+    AfterWork,
+    /// There was nothing.
+    Poll,
+}
+
+async fn round(shared: &Shared, last: &watch::Sender<u64>) -> Result<Next, StorageError> {
     let now = shared.clock.now();
     let figures = shared.store.event_figures(now).await?;
     shared.figures.show(&figures, shared.publisher.is_some());
     let before = *last.borrow();
     let mut newest = figures.last;
-    let mut worked = false;
+    let mut next = Next::Poll;
     let mut deliveries = 0;
     if figures.oldest_waiting.is_some() {
         let relayed = shared.store.relay_events(NUMBERED_AT_ONCE, now).await?;
         shared.figures.numbered.increment(relayed.events);
         newest = newest.max(relayed.last);
         deliveries = relayed.deliveries;
-        worked = relayed.events > 0;
+        if relayed.events > 0 {
+            next = if relayed.more { Next::More } else { Next::AfterWork };
+        }
     }
     if newest > before {
         last.send_replace(newest);
         // A store with one writer makes the deliveries with the events.
-        if deliveries > 0 || !worked {
+        if deliveries > 0 || matches!(next, Next::Poll) {
             shared.jobs.wake();
         }
     }
-    Ok(worked)
+    Ok(next)
 }
 
 /// Publishes what is numbered, for ever.
@@ -127,6 +144,10 @@ pub(crate) async fn publish(
     }
 }
 
+fn channel(kind: EventType) -> String {
+    format!("events:{kind}")
+}
+
 /// A channel for each type of event.
 struct Channels<'a> {
     publisher: &'a dyn Publisher,
@@ -136,11 +157,15 @@ struct Channels<'a> {
 
 #[async_trait]
 impl EventSink for Channels<'_> {
-    async fn publish(&self, events: &[Event]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let message = |event: &Event| Message {
-            channel: format!("events:{}", event.kind),
-            payload: Bytes::from(event.document()),
-        };
+    async fn wanted(&self) -> Result<EventTypes, Refused> {
+        let heard = self.publisher.heard(&EventType::ALL.map(channel)).await?;
+        let wanted = EventType::ALL.into_iter().zip(heard).filter(|(_, heard)| *heard);
+        Ok(wanted.fold(EventTypes::NONE, |all, (kind, _)| all.and(kind.into())))
+    }
+
+    async fn publish(&self, events: &[Event]) -> Result<(), Refused> {
+        let message =
+            |event: &Event| Message { channel: channel(event.kind), payload: Bytes::from(event.document()) };
         let messages: Vec<Message> =
             events.iter().filter(|event| event.at >= self.oldest).map(message).collect();
         if messages.is_empty() {

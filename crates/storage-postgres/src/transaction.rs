@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use diesel::{
     QueryResult,
     connection::TransactionDepthChange,
@@ -22,15 +24,18 @@ type Manager = AnsiTransactionManager;
 ///
 /// From the start it counts as being inside, before `BEGIN` is even sent: if the future that uses it is dropped
 /// anywhere in between, the pool sees an open transaction and closes the connection, and the server rolls back.
+///
+/// A single statement is a transaction by itself: then `BEGIN` and `COMMIT` need not be sent at all.
 pub(crate) struct Transaction<'a> {
     connection: Pooled<'a>,
+    begun: AtomicBool,
 }
 
 impl<'a> Transaction<'a> {
     /// `BEGIN` is not sent yet: [`Transaction::begin`] is to be the first of the statements that are pipelined.
     pub(crate) fn new(mut connection: Pooled<'a>) -> QueryResult<Self> {
         count(&mut connection, TransactionDepthChange::IncreaseDepth)?;
-        Ok(Self { connection })
+        Ok(Self { connection, begun: AtomicBool::new(false) })
     }
 
     /// For statements. Their futures can be joined; they are sent in the order in which they are first polled.
@@ -44,6 +49,7 @@ impl<'a> Transaction<'a> {
 
     /// Sends `BEGIN`.
     pub(crate) async fn begin(&self) -> QueryResult<()> {
+        AtomicBool::store(&self.begun, true, Ordering::Relaxed);
         self.pipe().batch_execute("BEGIN").await
     }
 
@@ -61,12 +67,12 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Ends a transaction in which a pipelined `COMMIT` was sent and has succeeded.
+    /// Ends a transaction in which a pipelined `COMMIT` was sent and has succeeded, or that was one statement.
     pub(crate) fn committed(mut self) -> QueryResult<()> {
         count(&mut self.connection, TransactionDepthChange::DecreaseDepth)
     }
 
-    /// Commits, unless a pipelined `COMMIT` has succeeded.
+    /// Commits, unless that is done already.
     pub(crate) async fn end(self, committed: bool) -> Result<(), StorageError> {
         if !committed {
             return self.commit().await;
@@ -77,17 +83,22 @@ impl<'a> Transaction<'a> {
     /// Rolls back because of `failure`, and says what that was. If that does not work either, the connection is
     /// closed, which does the same.
     pub(crate) async fn roll_back(mut self, failure: Failure) -> StorageError {
-        let rolled_back = Manager::rollback_transaction(&mut *self.connection).await;
+        let rolled_back = if AtomicBool::load(&self.begun, Ordering::Relaxed) {
+            Manager::rollback_transaction(&mut *self.connection).await.is_ok()
+        } else {
+            !self.connection.is_broken()
+                && count(&mut self.connection, TransactionDepthChange::DecreaseDepth).is_ok()
+        };
         // A primary that became a standby: a new connection may reach the new primary, or says what is wrong.
         let demoted = matches!(
             failure,
             Failure::Statement(Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _))
         );
-        if rolled_back.is_err() || demoted {
+        if !rolled_back || demoted {
             Manager::transaction_manager_status_mut(&mut *self.connection).set_in_error();
         }
         match failure {
-            Failure::Statement(error) => statement_failed(error, rolled_back.is_ok()),
+            Failure::Statement(error) => statement_failed(error, rolled_back),
             Failure::Store(error) => error,
             Failure::Overtaken => StorageError::Unavailable("somebody else was quicker".into()),
         }

@@ -204,6 +204,7 @@ macro_rules! conformance {
             concurrent_events_are_numbered_once_and_without_gaps,
             each_target_gets_a_delivery_of_what_it_wants,
             events_are_published_in_order_and_again_after_a_death,
+            events_that_nobody_wants_are_passed_over,
             old_events_are_removed_in_portions,
             targets_are_kept_exactly,
             carts_tell_of_each_new_version,

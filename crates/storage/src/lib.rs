@@ -34,8 +34,8 @@ pub use decide::{CartChange, Decided, Loaded, decide};
 pub use error::StorageError;
 pub use events::{
     DELIVER, DELIVERIES, DELIVERY_ATTEMPTS, Emission, Event, EventFigures, EventPage, EventQuery, EventRow,
-    EventSink, EventStore, EventType, EventTypes, LastDelivery, NewEvents, NewTarget, Publishing, Relayed,
-    TargetChange, TargetId, TargetSecret, TargetStore, UnknownEventType, WebhookTarget, delivery,
+    EventSink, EventStore, EventType, EventTypes, LastDelivery, NewEvents, NewTarget, Publishing, Refused,
+    Relayed, TargetChange, TargetId, TargetSecret, TargetStore, UnknownEventType, WebhookTarget, delivery,
     delivery_jobs, event_page,
 };
 pub use gate::GateStore;

@@ -62,7 +62,10 @@ async fn messages_reach_whoever_listens_to_their_channel() {
     };
     let many: Vec<Message> = (0..2_500).map(message).collect();
     let mut listening = redis::Client::open(server.url()).unwrap().get_async_pubsub().await.unwrap();
+    let channels = ["events:stock.low", "events:order.created"].map(str::to_owned);
+    assert_eq!(bus.heard(&channels).await.unwrap(), [false, false]);
     listening.subscribe("events:order.created").await.unwrap();
+    assert_eq!(bus.heard(&channels).await.unwrap(), [false, true]);
     bus.say(&many).await.unwrap();
     let mut heard = listening.on_message();
     for told in many.iter().step_by(3) {
@@ -72,6 +75,9 @@ async fn messages_reach_whoever_listens_to_their_channel() {
             (&*told.channel, &told.payload[..])
         );
     }
+    let mut by_pattern = redis::Client::open(server.url()).unwrap().get_async_pubsub().await.unwrap();
+    by_pattern.psubscribe("events:*").await.unwrap();
+    assert_eq!(bus.heard(&channels).await.unwrap(), [true, true]);
     server.kill();
     let deadline = Instant::now() + DEADLINE;
     while bus.say(&many[..1]).await.is_ok() {

@@ -19,11 +19,11 @@ use crate::{
     products::finished,
     read::{bad, count},
     sql::{
-        CleanEvents, CountEvents, InsertEvents, ListenedTypes, LoadEvents, LockProgress, MoveProgress,
-        NumberEvents, NumberedRow, PageRow,
+        CleanEvents, CountEvents, InsertEvents, ListenedTypes, LoadEvents, LoadProgress, LockProgress,
+        MoveProgress, NumberEvents, NumberedRow, PageRow,
     },
     store::PostgresStore,
-    transaction::Transaction,
+    transaction::{Failure, Transaction},
 };
 
 /// Rows that are numbered at once, at most; the statement says so, too.
@@ -41,9 +41,14 @@ pub(crate) async fn insert(
     if events.is_empty() {
         return Ok(());
     }
-    let count = i32::try_from(events.count()).unwrap_or(i32::MAX);
+    let count = count_of(events);
     let statement = InsertEvents { count, types: events.types().bits(), at: now, packed: events.packed() };
     statement.execute(&mut pipe).await.map(drop)
+}
+
+/// How many, as the column has it.
+pub(crate) fn count_of(events: &NewEvents) -> i32 {
+    i32::try_from(events.count()).unwrap_or(i32::MAX)
 }
 
 #[async_trait]
@@ -165,27 +170,35 @@ impl PostgresStore {
     /// with its connection.
     async fn publish(&self, most: u32, sink: &dyn EventSink) -> Result<Publishing, StorageError> {
         let transaction = self.transaction().await?;
-        let (begun, locked) = join!(
+        let (begun, locked, numbered) = join!(
             transaction.begin(),
             LockProgress { name: "published" }.load::<(i64, DateTime<Utc>)>(&mut transaction.pipe()),
+            LoadProgress { name: "numbered" }.get_result::<(i64,)>(&mut transaction.pipe()),
         );
-        let locked = match begun.and(locked) {
-            Ok(locked) => locked,
+        let (locked, (numbered,)) = match begun.and_then(|()| Ok((locked?, numbered?))) {
+            Ok(read) => read,
             Err(error) => return Err(transaction.roll_back(error.into()).await),
         };
-        let Some((after, _)) = locked.into_iter().next() else {
+        let Some((after, at)) = locked.into_iter().next() else {
             transaction.commit().await?;
             return Ok(Publishing::Busy);
         };
-        let found = page_to_publish(&transaction, after, most).await;
-        let found = match found {
+        if numbered == after {
+            transaction.commit().await?;
+            let upto = count(after)?;
+            return Ok(Publishing::Published { upto, last: upto });
+        }
+        let wanted = match sink.wanted().await {
+            Ok(wanted) => wanted,
+            Err(refused) => {
+                transaction.commit().await?;
+                return Ok(Publishing::Failed(refused));
+            }
+        };
+        let found = match part(&transaction, (after, numbered), wanted, most).await {
             Ok(found) => found,
             Err(failure) => return Err(transaction.roll_back(failure).await),
         };
-        if Ok(found.looked) == u64::try_from(after) {
-            transaction.commit().await?;
-            return Ok(Publishing::Published { upto: found.looked, last: found.last });
-        }
         if !found.events.is_empty()
             && let Err(refused) = sink.publish(&found.events).await
         {
@@ -193,7 +206,6 @@ impl PostgresStore {
             return Ok(Publishing::Failed(refused));
         }
         let number = i64::try_from(found.looked).map_err(bad("a number too large"))?;
-        let at = found.events.last().map_or(DateTime::UNIX_EPOCH, |event| event.at);
         let (moved, committed) = join!(
             MoveProgress { name: "published", number, at }.execute(&mut transaction.pipe()),
             transaction.pipe_commit(),
@@ -203,12 +215,18 @@ impl PostgresStore {
     }
 }
 
-async fn page_to_publish(
+/// What is to be published next. Nothing is read when nobody wants anything.
+async fn part(
     transaction: &Transaction<'_>,
-    after: i64,
+    (after, numbered): (i64, i64),
+    wanted: EventTypes,
     most: u32,
-) -> Result<EventPage, crate::transaction::Failure> {
-    let query = EventQuery { after: count(after)?, types: EventTypes::ALL, owner: None, limit: most.max(1) };
+) -> Result<EventPage, Failure> {
+    if wanted == EventTypes::NONE {
+        let last = count(numbered)?;
+        return Ok(EventPage { looked: last, last, ..EventPage::default() });
+    }
+    let query = EventQuery { after: count(after)?, types: wanted, owner: None, limit: most.max(1) };
     let rows = load(transaction.pipe(), &query).await?;
     Ok(page(&query, rows)?)
 }

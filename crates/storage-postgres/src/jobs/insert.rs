@@ -8,7 +8,7 @@ use futures_util::join;
 
 use crate::{
     products::finished,
-    sql::jobs::{InsertJobs, LoadUnfinished},
+    sql::jobs::{InsertJobs, JobRows, LoadUnfinished},
     store::PostgresStore,
 };
 
@@ -27,8 +27,16 @@ pub(crate) async fn insert(
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
+    let statement = InsertJobs { jobs: rows(jobs, now), now };
+    let (ids, made): (Vec<i64>, Vec<i64>) = statement.get_result(&mut pipe).await?;
+    let made: HashSet<i64> = made.into_iter().collect();
+    Ok(ids.into_iter().map(|id| made.contains(&id).then_some(JobId(id))).collect())
+}
+
+/// Jobs as statements take them.
+pub(crate) fn rows(jobs: &[NewJob], now: DateTime<Utc>) -> JobRows<'_> {
     let due = |job: &NewJob| job.run_at.unwrap_or(now);
-    let statement = InsertJobs {
+    JobRows {
         queues: jobs.iter().map(|job| job.queue.as_str()).collect(),
         kinds: jobs.iter().map(|job| job.kind.as_str()).collect(),
         states: jobs.iter().map(|job| i16::from(due(job) <= now)).collect(),
@@ -38,11 +46,7 @@ pub(crate) async fn insert(
         ranks: jobs.iter().map(|job| job.priority.rank(due(job))).collect(),
         keys: jobs.iter().map(|job| job.unique_key.as_ref().map(UniqueKey::as_str)).collect(),
         payloads: jobs.iter().map(|job| job.payload.as_str()).collect(),
-        now,
-    };
-    let (ids, made): (Vec<i64>, Vec<i64>) = statement.get_result(&mut pipe).await?;
-    let made: HashSet<i64> = made.into_iter().collect();
-    Ok(ids.into_iter().map(|id| made.contains(&id).then_some(JobId(id))).collect())
+    }
 }
 
 fn attempts(job: &NewJob) -> i16 {

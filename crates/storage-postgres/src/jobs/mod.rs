@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub(crate) use floors::Floors;
-pub(crate) use insert::insert;
+pub(crate) use insert::{insert, rows};
 
 #[async_trait]
 impl JobStore for PostgresStore {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     TRIES, collided, read,
-    write::{Begin, ToWrite, Written},
+    write::{ToWrite, Within, Written},
 };
 use crate::{
     carts::{distinct, load_carts},
@@ -63,7 +63,7 @@ impl PostgresStore {
             Some((decided, now)) => {
                 let emission = self.emission;
                 let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };
-                write.run(&transaction, Begin::Now, (None, fence)).await
+                write.run(&transaction, Within::Alone, (None, fence)).await
             }
             None => carry_out(&transaction, &names, requests, policy, self.emission, fence).await,
         };
@@ -200,7 +200,7 @@ async fn carry_out(
         }
     }
     let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };
-    let written = write.run(transaction, Begin::Done, (gate, fence)).await?;
+    let written = write.run(transaction, Within::Begun, (gate, fence)).await?;
     Ok(Written { returned, ..written })
 }
 

@@ -101,9 +101,9 @@ async fn carry_out(
     let told = decided.events();
     let (stepped, told, back) =
         join!(stepped.execute(&mut &*connection), events::insert(connection, &told, now), back);
-    told?;
     let orders = distinct(decided.taken.iter().map(|step| &step.id)).len();
     check("orders", stepped?, orders)?;
+    told?;
     let (before, moved, entered) = back?;
     check("products", moved, products.len())?;
     check("returns", entered, taken.len())?;

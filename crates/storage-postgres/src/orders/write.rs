@@ -1,8 +1,9 @@
-//! What a batch of orders writes: one round trip, whatever their number.
+//! What a batch of orders writes: one round trip, whatever their number, and one statement when there is nothing but orders.
 
 use cartwright_domain::{Gate, Order, OwnerId, ProductId};
 use cartwright_storage::{
-    DecidedOrders, Emission, EventType, EventTypes, Fence, FollowUp, Moved, OrderRequest, StorageError,
+    DecidedOrders, Emission, EventType, EventTypes, Fence, FollowUp, Moved, NewEvents, NewJob, OrderRequest,
+    StorageError,
 };
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -13,9 +14,9 @@ use crate::{
     error::not_as_many,
     events, holds, jobs,
     read::bad,
-    sql::{InsertOrders, TakeStock},
+    sql::Sell,
     transaction::{Failure, Transaction},
-    write::{Write, check},
+    write::Write,
 };
 
 /// What was decided and written, and whether it is committed already.
@@ -26,11 +27,13 @@ pub(super) struct Written {
     pub(super) committed: bool,
 }
 
-/// Whether a transaction is still to be begun.
-#[derive(PartialEq)]
-pub(super) enum Begin {
-    Now,
-    Done,
+/// In which transaction it is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// One that is begun.
+    Begun,
+    /// One that nobody has begun, and nobody need: one statement is all there is, which is a transaction by itself.
+    Alone,
 }
 
 /// What is to be written.
@@ -43,11 +46,11 @@ pub(super) struct ToWrite<'a> {
 }
 
 impl ToWrite<'_> {
-    /// One round trip. The gate is known when carts are emptied.
+    /// One round trip. The gate is known when carts are emptied. Alone, there may be orders of lines only, and no keys.
     pub(super) async fn run(
         self,
         transaction: &Transaction<'_>,
-        begin: Begin,
+        within: Within,
         (gate, fence): (Option<Gate>, &dyn Fence),
     ) -> Result<Written, Failure> {
         let Self { mut decided, requests, follow_up, emission, now } = self;
@@ -65,28 +68,22 @@ impl ToWrite<'_> {
         // Carts may only be committed when the fence is up, and holds when all of them could be claimed. Without any, `COMMIT`
         // goes with what is written: as each statement fails when it has not written what it should, that is then a rollback.
         let at_once = changing.is_empty() && decided.claimed.is_empty();
-        let begin = async { if begin == Begin::Now { transaction.begin().await } else { Ok(()) } };
-        let commit = async { if at_once { transaction.pipe_commit().await } else { Ok(()) } };
+        let pipe_commit = at_once && within == Within::Begun;
+        let commit = async { if pipe_commit { transaction.pipe_commit().await } else { Ok(()) } };
         let connection = transaction.pipe();
         // Stock last: its rows are locked for as short as can be. Only holds come after it, as they do for everybody.
-        let (begun, made, written, queued, told, left, claimed, raised, committed) = join!(
-            begin,
-            insert(connection, &decided, now),
+        let (written, left, claimed, raised, committed) = join!(
             write.run(connection),
-            jobs::insert(connection, &jobs, now),
-            events::insert(connection, &told, now),
-            take(connection, &decided, now, emission),
+            sell(connection, &decided, &jobs, &told, now, emission),
             holds::claim(connection, &decided.claimed, now),
             raise,
             commit,
         );
-        begun?;
         raised.map_err(StorageError::Fence)?;
+        // In the order in which they were sent: what comes after the first that fails only says that something did.
+        written?;
         let left = left?;
-        made.and(written)?;
-        queued?;
         claimed?;
-        told?;
         committed?;
         for (id, left) in decided.taken.keys().zip(left) {
             if let Some(product) = decided.products.get_mut(id) {
@@ -97,19 +94,27 @@ impl ToWrite<'_> {
     }
 }
 
-async fn insert(
+/// Writes the orders and takes their stock: what is left, in the order of the products. [`Failure::Overtaken`] where there is
+/// not enough any more, or the product has changed. What little is left of is told by the statement itself, for nobody else
+/// knows.
+async fn sell(
     mut connection: &AsyncPgConnection,
     decided: &DecidedOrders,
+    jobs: &[NewJob],
+    told: &NewEvents,
     now: DateTime<Utc>,
-) -> Result<(), Failure> {
+    emission: Emission,
+) -> Result<Vec<i32>, Failure> {
     let made: Vec<&Order> = decided.made().collect();
     if made.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let version = |order: &&Order| order.cart_version.map(i64::try_from).transpose();
     let versions = made.iter().map(version).collect::<Result<_, _>>();
     let lines: Vec<Moved<'_>> = decided.lines().collect();
-    let statement = InsertOrders {
+    let mut statement = Sell {
+        jobs: jobs::rows(jobs, now),
+        now,
         ids: made.iter().map(|order| order.id.uuid()).collect(),
         owners: made.iter().map(|order| order.owner.as_str()).collect(),
         currencies: made.iter().map(|order| order.currency.code()).collect(),
@@ -122,44 +127,29 @@ async fn insert(
         quantities: lines.iter().map(|moved| moved.line.quantity.get().into()).collect(),
         places: made.iter().flat_map(|order| (0..).take(order.lines.len())).collect(),
         stocked: lines.iter().map(|moved| moved.stocked).collect(),
-        now,
-    };
-    check("orders", statement.execute(&mut connection).await?, made.len())
-}
-
-/// Takes the stock: what is left, in the order of the products. [`Failure::Overtaken`] where there is not enough any more,
-/// or the product has changed. What little is left of is told by the statement itself, for nobody else knows.
-async fn take(
-    mut connection: &AsyncPgConnection,
-    decided: &DecidedOrders,
-    now: DateTime<Utc>,
-    emission: Emission,
-) -> Result<Vec<i32>, Failure> {
-    if decided.taken.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut statement = TakeStock {
-        ids: Vec::new(),
+        taken: Vec::new(),
         units: Vec::new(),
-        now,
-        names: Vec::new(),
-        prices: Vec::new(),
-        currencies: Vec::new(),
+        offered_names: Vec::new(),
+        offered_prices: Vec::new(),
+        offered_currencies: Vec::new(),
         low: i32::try_from(emission.stock_low).unwrap_or(i32::MAX),
-        told: EventTypes::from(EventType::StockLow).bits(),
+        low_type: EventTypes::from(EventType::StockLow).bits(),
+        event_count: events::count_of(told),
+        event_types: told.types().bits(),
+        packed: told.packed(),
     };
     for (id, units) in &decided.taken {
         let units = i32::try_from(*units).map_err(bad("more units than there can be"))?;
         let product = decided.products.get(id);
         let product = product.ok_or_else(|| StorageError::unexpected("stock of an unknown product"))?;
-        statement.ids.push(id.as_str());
+        statement.taken.push(id.as_str());
         statement.units.push(-units);
-        statement.names.push(&product.name);
-        statement.prices.push(product.price.minor());
-        statement.currencies.push(product.price.currency().code());
+        statement.offered_names.push(&product.name);
+        statement.offered_prices.push(product.price.minor());
+        statement.offered_currencies.push(product.price.currency().code());
     }
-    match statement.get_result::<(Vec<i32>, bool)>(&mut connection).await {
-        Ok((left, _)) => Ok(left),
+    match statement.get_result::<(i64, i64, i64, i64, Option<Vec<i32>>, bool)>(&mut connection).await {
+        Ok((.., left, _)) => Ok(left.unwrap_or_default()),
         Err(error) if not_as_many(&error) => Err(Failure::Overtaken),
         Err(error) => Err(error.into()),
     }

@@ -23,6 +23,13 @@ statement! {
 }
 
 statement! {
+    /// How far it is.
+    LoadProgress<'a> { name: &'a str as Text }
+    (BigInt)
+    "SELECT number FROM event_progress WHERE name = $1"
+}
+
+statement! {
     /// Moves progress that is locked.
     MoveProgress<'a> { name: &'a str as Text, number: i64 as BigInt, at: DateTime<Utc> as Timestamptz }
     ()

@@ -27,9 +27,9 @@ mod words;
 pub(crate) use built::{Bind, Built};
 pub(crate) use carts::{CartRow, InsertCarts, LoadCarts, UpdateCarts};
 pub(crate) use events::{
-    AddTarget, ChangeTarget, CleanEvents, CountEvents, InsertEvents, ListenedTypes, LoadEvents, LoadTargets,
-    LockProgress, MoveProgress, NoteDelivery, NumberEvents, NumberedRow, PageRow, RemoveTarget, RotateSecret,
-    TargetRow,
+    AddTarget, ChangeTarget, CleanEvents, CountEvents, InsertEvents, ListenedTypes, LoadEvents, LoadProgress,
+    LoadTargets, LockProgress, MoveProgress, NoteDelivery, NumberEvents, NumberedRow, PageRow, RemoveTarget,
+    RotateSecret, TargetRow,
 };
 pub(crate) use gate::{ChangeReplicas, CloseGate, GateRow, OpenGate, ReadGate};
 pub(crate) use holds::{
@@ -42,9 +42,9 @@ pub(crate) use left_alone::{LoadWalk, LockWalk, MoveWalk, WalkCarts, WalkedRow};
 pub(crate) use listings::{CountListings, ListingRow, LoadListings, PutListings};
 pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKeys};
 pub(crate) use orders::{
-    CountDrift, InsertOrders, LoadOffers, LoadOrderNote, LoadOrders, LoadOrdersOfCarts, LoadTaken,
-    LoadTransitions, LockOffers, LockOrders, MoveStock, NoteOrder, OfferRow, OrderColumns, OrderRow,
-    ReturnStock, StepOrders, TakeStock, order_columns, order_lines,
+    CountDrift, LoadOffers, LoadOrderNote, LoadOrders, LoadOrdersOfCarts, LoadTaken, LoadTransitions,
+    LockOffers, LockOrders, MoveStock, NoteOrder, OfferRow, OrderColumns, OrderRow, ReturnStock, Sell,
+    StepOrders, order_columns, order_lines,
 };
 pub(crate) use products::{
     CleanPending, CountCategories, CreateNumbered, CreateProduct, Details, ImportProducts, LoadProducts,

@@ -2,7 +2,10 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as Key};
 use uuid::Uuid;
 
-use super::statement;
+use super::{
+    jobs::{JobRows, new_jobs},
+    statement,
+};
 
 /// Id, name, price, currency, whether it can be bought, stock.
 pub(crate) type OfferRow = (String, String, i64, String, bool, i32);
@@ -76,13 +79,17 @@ statement! {
      CROSS JOIN LATERAL (SELECT * FROM products WHERE id = u.id COLLATE \"C\" LIMIT 1) p"
 }
 
-/// Moves the stock of products `p` by `u.units`, at the time `$3`. Shoppers see when there is none any more, or some again:
-/// that is another version of the product.
+/// Moves the stock of products `p` by `u.units`, at a time. Shoppers see when there is none any more, or some again: that is
+/// another version of the product.
 macro_rules! move_stock {
-    () => {
-        "UPDATE products p SET stock = p.stock + u.units, moves = p.moves + 1, \
-             version = p.version + (p.stock = 0 OR p.stock + u.units = 0)::integer, \
-             updated_at = CASE WHEN p.stock = 0 OR p.stock + u.units = 0 THEN $3 ELSE p.updated_at END "
+    ($now:literal) => {
+        concat!(
+            "UPDATE products p SET stock = p.stock + u.units, moves = p.moves + 1, \
+                 version = p.version + (p.stock = 0 OR p.stock + u.units = 0)::integer, \
+                 updated_at = CASE WHEN p.stock = 0 OR p.stock + u.units = 0 THEN ",
+            $now,
+            " ELSE p.updated_at END "
+        )
     };
 }
 
@@ -94,39 +101,19 @@ statement! {
         now: DateTime<Utc> as Timestamptz,
     }
     ()
-    concat!(move_stock!(), "FROM unnest($1, $2) AS u (id, units) WHERE p.id = u.id COLLATE \"C\"")
+    concat!(move_stock!("$3"), "FROM unnest($1, $2) AS u (id, units) WHERE p.id = u.id COLLATE \"C\"")
 }
 
 statement! {
-    /// Takes stock (negative units) of products that are still sold like this and of which there is enough: what is left of
-    /// each. If those are not [all of them](crate::error::not_as_many), it fails, so that a `COMMIT` may follow at once.
-    TakeStock<'a> {
-        ids: Vec<&'a str> as Array<Text>,
-        units: Vec<i32> as Array<Integer>,
+    /// Sells: writes orders and their lines, enters in the ledger what they take, makes their jobs, tells of it all, and takes
+    /// the stock (negative units) of products that are still sold like this and of which there is enough. If those are not
+    /// [all of them](crate::error::not_as_many), it fails, and nothing is done.
+    ///
+    /// The stock that is left of each product; before it, how much was written. That is asked for so that it is written first:
+    /// many want the rows of the products, which are locked for as short as can be.
+    Sell<'a> {
+        ..jobs: JobRows<'a>,
         now: DateTime<Utc> as Timestamptz,
-        names: Vec<&'a str> as Array<Text>,
-        prices: Vec<i64> as Array<BigInt>,
-        currencies: Vec<&'a str> as Array<Text>,
-        low: i32 as Integer,
-        told: i32 as Integer,
-    }
-    (Array<Integer>, Bool)
-    concat!("WITH moved AS (", move_stock!(), "\
-         FROM unnest($1, $2, $4, $5, $6) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
-         WHERE p.id = u.id COLLATE \"C\" AND p.active AND p.name = u.name AND p.price_minor = u.price \
-             AND p.currency = u.currency COLLATE \"C\" AND p.stock + u.units >= 0 \
-         RETURNING u.at, p.stock, p.id, u.units), \
-     low AS ( \
-         INSERT INTO events (count, types, at, packed) SELECT count(*), $8, $3, '[' || string_agg( \
-             '{\"type\":\"stock.low\",\"subject\":\"' || id || '\",\"owner\":null,\"data\":{\"stock\":' || stock || \
-             ',\"threshold\":' || $7 || '}}', ',' ORDER BY at) || ']' \
-         FROM moved WHERE stock < $7 AND stock - units >= $7 HAVING count(*) > 0) \
-     SELECT array_agg(stock ORDER BY at), (count(*) = cardinality($1))::all_of_them FROM moved")
-}
-
-statement! {
-    /// Writes orders and their lines, and enters in the ledger what they take.
-    InsertOrders<'a> {
         ids: Vec<Uuid> as Array<Key>,
         owners: Vec<&'a str> as Array<Text>,
         currencies: Vec<&'a str> as Array<Text>,
@@ -139,21 +126,48 @@ statement! {
         quantities: Vec<i32> as Array<Integer>,
         places: Vec<i32> as Array<Integer>,
         stocked: Vec<bool> as Array<Bool>,
-        now: DateTime<Utc> as Timestamptz,
+        taken: Vec<&'a str> as Array<Text>,
+        units: Vec<i32> as Array<Integer>,
+        offered_names: Vec<&'a str> as Array<Text>,
+        offered_prices: Vec<i64> as Array<BigInt>,
+        offered_currencies: Vec<&'a str> as Array<Text>,
+        low: i32 as Integer,
+        low_type: i32 as Integer,
+        event_count: i32 as Integer,
+        event_types: i32 as Integer,
+        packed: &'a str as Text,
     }
-    ()
-    "WITH u AS MATERIALIZED ( \
-         SELECT * FROM unnest($6, $7, $8, $9, $10, $11, $12) \
+    (BigInt, BigInt, BigInt, BigInt, Nullable<Array<Integer>>, Bool)
+    concat!("WITH ", new_jobs!(), ", \
+     made AS ( \
+         INSERT INTO orders (id, owner, status, currency, total_minor, cart_version, created_at, updated_at) \
+         SELECT u.id, u.owner, 'pending', u.currency, u.total, u.cart_version, $10, $10 \
+         FROM unnest($11, $12, $13, $14, $15) AS u (id, owner, currency, total, cart_version) RETURNING 1), \
+     lines AS MATERIALIZED ( \
+         SELECT * FROM unnest($16, $17, $18, $19, $20, $21, $22) \
              AS u (order_id, product_id, name, price, quantity, place, stocked)), \
-     entered AS ( \
-         INSERT INTO stock_ledger (source, product_id, kind, units, at) \
-         SELECT order_id, product_id, 'sale', -quantity, $13 FROM u WHERE stocked), \
      lined AS ( \
          INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity, place) \
-         SELECT order_id, product_id, name, price, quantity, place FROM u) \
-     INSERT INTO orders (id, owner, status, currency, total_minor, cart_version, created_at, updated_at) \
-     SELECT u.id, u.owner, 'pending', u.currency, u.total, u.cart_version, $13, $13 \
-     FROM unnest($1, $2, $3, $4, $5) AS u (id, owner, currency, total, cart_version)"
+         SELECT order_id, product_id, name, price, quantity, place FROM lines RETURNING 1), \
+     entered AS ( \
+         INSERT INTO stock_ledger (source, product_id, kind, units, at) \
+         SELECT order_id, product_id, 'sale', -quantity, $10 FROM lines WHERE stocked RETURNING 1), \
+     moved AS (", move_stock!("$10"), "\
+         FROM unnest($23, $24, $25, $26, $27) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
+         WHERE p.id = u.id COLLATE \"C\" AND p.active AND p.name = u.name AND p.price_minor = u.price \
+             AND p.currency = u.currency COLLATE \"C\" AND p.stock + u.units >= 0 \
+         RETURNING u.at, p.stock, p.id, u.units), \
+     told AS ( \
+         INSERT INTO events (count, types, at, packed) \
+         SELECT $30, $31, $10, $32 WHERE $30 > 0 \
+         UNION ALL \
+         SELECT count(*), $29, $10, '[' || string_agg( \
+             '{\"type\":\"stock.low\",\"subject\":\"' || id || '\",\"owner\":null,\"data\":{\"stock\":' || stock || \
+             ',\"threshold\":' || $28 || '}}', ',' ORDER BY at) || ']' \
+         FROM moved WHERE stock < $28 AND stock - units >= $28 HAVING count(*) > 0) \
+     SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM lined), (SELECT count(*) FROM entered), \
+         (SELECT count(*) FROM queued), (SELECT array_agg(stock ORDER BY at) FROM moved), \
+         (SELECT (count(*) = cardinality($23))::all_of_them FROM moved)")
 }
 
 statement! {

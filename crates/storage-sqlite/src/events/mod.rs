@@ -48,9 +48,20 @@ impl EventStore for SqliteStore {
     async fn publish_events(&self, most: u32, sink: &dyn EventSink) -> Result<Publishing, StorageError> {
         // There is one process.
         let Ok(_turn) = self.publishing.try_lock() else { return Ok(Publishing::Busy) };
-        let [_, after, _] = self.readers.run(progress).await?;
-        let query = EventQuery { after, types: EventTypes::ALL, owner: None, limit: most.max(1) };
-        let found = self.events(&query).await?;
+        let [numbered, after, _] = self.readers.run(progress).await?;
+        if numbered == after {
+            return Ok(Publishing::Published { upto: after, last: after });
+        }
+        let wanted = match sink.wanted().await {
+            Ok(wanted) => wanted,
+            Err(refused) => return Ok(Publishing::Failed(refused)),
+        };
+        let found = if wanted == EventTypes::NONE {
+            EventPage { looked: numbered, last: numbered, ..EventPage::default() }
+        } else {
+            let query = EventQuery { after, types: wanted, owner: None, limit: most.max(1) };
+            self.events(&query).await?
+        };
         if !found.events.is_empty()
             && let Err(refused) = sink.publish(&found.events).await
         {

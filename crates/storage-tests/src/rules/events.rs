@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use cartwright_domain::{Cart, Clock};
 use cartwright_storage::{
     Event, EventPage, EventQuery, EventSink, EventType, EventTypes, JobFilter, LastDelivery, NewEvents,
-    NewTarget, Publishing, TargetChange, TargetId, TargetSecret,
+    NewTarget, Publishing, Refused, TargetChange, TargetId, TargetSecret,
 };
 use chrono::TimeDelta;
 use tokio::sync::Notify;
@@ -232,6 +232,8 @@ pub async fn each_target_gets_a_delivery_of_what_it_wants(kit: Kit) {
 #[derive(Default)]
 struct Heard {
     events: Mutex<Vec<u64>>,
+    /// Of events of these types. None unless said.
+    wanted: EventTypes,
     refuses: bool,
     /// Says that it was asked, and waits for ever.
     asked: Option<Notify>,
@@ -239,7 +241,11 @@ struct Heard {
 
 #[async_trait]
 impl EventSink for Heard {
-    async fn publish(&self, events: &[Event]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn wanted(&self) -> Result<EventTypes, Refused> {
+        Ok(self.wanted)
+    }
+
+    async fn publish(&self, events: &[Event]) -> Result<(), Refused> {
         if self.refuses {
             return Err("not now".into());
         }
@@ -254,17 +260,18 @@ impl EventSink for Heard {
 
 /// In order; by one at a time; and again from where it is known to have come, when the one who did it is gone.
 pub async fn events_are_published_in_order_and_again_after_a_death(kit: Kit) {
+    let all = || Heard { wanted: EventTypes::ALL, ..Heard::default() };
     kit.emit(&stocks("tea", 0, 3)).await;
     kit.emit(&stocks("tea", 3, 3)).await;
     kit.relay().await;
-    let refusing = Heard { refuses: true, ..Heard::default() };
+    let refusing = Heard { refuses: true, ..all() };
     let refused = kit.store.publish_events(4, &refusing).await.unwrap();
     assert!(matches!(refused, Publishing::Failed(_)), "{refused:?}");
-    let heard = Heard::default();
+    let heard = all();
     let published = kit.store.publish_events(4, &heard).await.unwrap();
     assert!(matches!(published, Publishing::Published { upto: 4, last: 6 }), "{published:?}");
 
-    let doomed = Arc::new(Heard { asked: Some(Notify::new()), ..Heard::default() });
+    let doomed = Arc::new(Heard { asked: Some(Notify::new()), ..all() });
     let publishing = {
         let (store, doomed) = (Arc::clone(&kit.store), Arc::clone(&doomed));
         tokio::spawn(async move { store.publish_events(4, &*doomed).await })
@@ -284,6 +291,28 @@ pub async fn events_are_published_in_order_and_again_after_a_death(kit: Kit) {
     assert!(matches!(nothing, Publishing::Published { upto: 6, last: 6 }), "{nothing:?}");
     let figures = kit.store.event_figures(kit.clock.now()).await.unwrap();
     assert_eq!((figures.last, figures.published, figures.removed), (6, 6, 0));
+}
+
+/// What has its number when nobody wants it is gone for whoever comes later; of the rest he gets what he wants.
+pub async fn events_that_nobody_wants_are_passed_over(kit: Kit) {
+    let nobody = Heard { refuses: true, ..Heard::default() };
+    kit.emit(&stocks("tea", 0, 3)).await;
+    kit.relay().await;
+    let passed = kit.store.publish_events(2, &nobody).await.unwrap();
+    assert!(matches!(passed, Publishing::Published { upto: 3, last: 3 }), "{passed:?}");
+
+    kit.emit(&stocks("tea", 3, 2)).await;
+    kit.relay().await;
+    let others = Heard { wanted: EventType::OrderCreated.into(), refuses: true, ..Heard::default() };
+    let passed = kit.store.publish_events(9, &others).await.unwrap();
+    assert!(matches!(passed, Publishing::Published { upto: 5, last: 5 }), "{passed:?}");
+
+    kit.emit(&stocks("tea", 5, 2)).await;
+    kit.relay().await;
+    let somebody = Heard { wanted: EventType::StockLow.into(), ..Heard::default() };
+    let published = kit.store.publish_events(9, &somebody).await.unwrap();
+    assert!(matches!(published, Publishing::Published { upto: 7, last: 7 }), "{published:?}");
+    assert_eq!(*somebody.events.lock().unwrap(), [6, 7]);
 }
 
 /// The oldest first; who reads from before is told.

@@ -41,14 +41,23 @@ impl Default for Emission {
     }
 }
 
+/// Why a sink did not take events.
+pub type Refused = Box<dyn std::error::Error + Send + Sync>;
+
 /// Passes events on to somebody outside of the store.
 #[async_trait]
 pub trait EventSink: Send + Sync {
+    /// Which events somebody wants at the moment. The others are passed over.
+    ///
+    /// # Errors
+    /// Whatever came in the way. Then nothing is passed over, nor on.
+    async fn wanted(&self) -> Result<EventTypes, Refused>;
+
     /// In the order of their numbers. May come again with events that it has passed on already.
     ///
     /// # Errors
     /// Whatever came in the way. Then all of them come again.
-    async fn publish(&self, events: &[Event]) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    async fn publish(&self, events: &[Event]) -> Result<(), Refused>;
 }
 
 /// What a relay did.
@@ -77,7 +86,7 @@ pub enum Publishing {
     /// Somebody else is at it.
     Busy,
     /// The sink did not take them. They come again.
-    Failed(Box<dyn std::error::Error + Send + Sync>),
+    Failed(Refused),
 }
 
 /// How far events have come.
@@ -110,7 +119,8 @@ pub trait EventStore: Send + Sync + 'static {
     async fn relay_events(&self, most: u32, now: DateTime<Utc>) -> Result<Relayed, StorageError>;
 
     /// Passes on what was numbered since the last time, at most `most`, one caller at a time, and remembers how far that
-    /// came. A process that dies in between has them passed on again by the next one.
+    /// came. A process that dies in between has them passed on again by the next one. What nobody wants is passed over, all
+    /// that had its number before the sink was asked.
     ///
     /// # Errors
     /// [`StorageError`] when that could not be read or remembered; what was passed on comes again.

@@ -14,8 +14,8 @@ pub(crate) use admin::{
     finished_columns, live_columns, retry_dead,
 };
 pub(crate) use work::{
-    ClaimJobs, ClaimedRow, DeadVersions, FailJobs, HeartbeatJobs, HeldBack, InsertJobs, LastTicks,
-    LoadUnfinished, LockLimits, MoveFinished, PromoteJobs, RunTicks, TakeBackJobs, ToCancel,
+    ClaimJobs, ClaimedRow, DeadVersions, FailJobs, HeartbeatJobs, HeldBack, InsertJobs, JobRows, LastTicks,
+    LoadUnfinished, LockLimits, MoveFinished, PromoteJobs, RunTicks, TakeBackJobs, ToCancel, new_jobs,
 };
 
 /// What `finished_jobs` takes over from `jobs`.

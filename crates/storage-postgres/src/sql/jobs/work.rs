@@ -1,33 +1,65 @@
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz};
+use diesel::{
+    QueryResult,
+    pg::Pg,
+    query_builder::AstPass,
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz},
+};
 
 use super::{super::statement, failures_with, moved_columns};
 
+/// Jobs that are to be made: `$1` to `$9` of a statement, arrays in the order of `new_jobs!`.
+#[derive(Debug)]
+pub(crate) struct JobRows<'a> {
+    pub(crate) queues: Vec<&'a str>,
+    pub(crate) kinds: Vec<&'a str>,
+    pub(crate) states: Vec<i16>,
+    pub(crate) priorities: Vec<i16>,
+    pub(crate) attempts: Vec<i16>,
+    pub(crate) run_at: Vec<DateTime<Utc>>,
+    pub(crate) ranks: Vec<DateTime<Utc>>,
+    pub(crate) keys: Vec<Option<&'a str>>,
+    pub(crate) payloads: Vec<&'a str>,
+}
+
+impl JobRows<'_> {
+    pub(crate) fn bind<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_bind_param_value_only::<Array<Text>, _>(&self.queues)?;
+        out.push_bind_param_value_only::<Array<Text>, _>(&self.kinds)?;
+        out.push_bind_param_value_only::<Array<SmallInt>, _>(&self.states)?;
+        out.push_bind_param_value_only::<Array<SmallInt>, _>(&self.priorities)?;
+        out.push_bind_param_value_only::<Array<SmallInt>, _>(&self.attempts)?;
+        out.push_bind_param_value_only::<Array<Timestamptz>, _>(&self.run_at)?;
+        out.push_bind_param_value_only::<Array<Timestamptz>, _>(&self.ranks)?;
+        out.push_bind_param_value_only::<Array<Nullable<Text>>, _>(&self.keys)?;
+        out.push_bind_param_value_only::<Array<Text>, _>(&self.payloads)
+    }
+}
+
+/// Makes `new` and `queued`: numbers for the jobs of [`JobRows`], and those that were made at the time `$10`. The others have
+/// a key that is taken. Keys are taken in their order: two who make several jobs do not wait for each other in a circle.
+macro_rules! new_jobs {
+    () => {
+        "new AS MATERIALIZED ( \
+             SELECT nextval('jobs_id_seq') AS id, u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+                 WITH ORDINALITY AS u (queue, kind, state, priority, attempts, run_at, rank, key, payload, at)), \
+         queued AS ( \
+             INSERT INTO jobs (id, queue, kind, state, priority, max_attempts, run_at, rank, unique_key, payload, created_at) \
+             SELECT id, queue, kind, state, priority, attempts, run_at, rank, key, payload, $10 FROM new \
+             ORDER BY key COLLATE \"C\" NULLS FIRST, at \
+             ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state < 3 DO NOTHING RETURNING id)"
+    };
+}
+pub(crate) use new_jobs;
+
 statement! {
-    /// Makes jobs: the numbers of all, in order, and of those that were made. The others have a key that is taken. Keys are
-    /// taken in their order: two who make several jobs do not wait for each other in a circle.
+    /// Makes jobs: the numbers of all, in order, and of those that were made.
     InsertJobs<'a> {
-        queues: Vec<&'a str> as Array<Text>,
-        kinds: Vec<&'a str> as Array<Text>,
-        states: Vec<i16> as Array<SmallInt>,
-        priorities: Vec<i16> as Array<SmallInt>,
-        attempts: Vec<i16> as Array<SmallInt>,
-        run_at: Vec<DateTime<Utc>> as Array<Timestamptz>,
-        ranks: Vec<DateTime<Utc>> as Array<Timestamptz>,
-        keys: Vec<Option<&'a str>> as Array<Nullable<Text>>,
-        payloads: Vec<&'a str> as Array<Text>,
+        ..jobs: JobRows<'a>,
         now: DateTime<Utc> as Timestamptz,
     }
     (Array<BigInt>, Array<BigInt>)
-    "WITH new AS MATERIALIZED ( \
-         SELECT nextval('jobs_id_seq') AS id, u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-             WITH ORDINALITY AS u (queue, kind, state, priority, attempts, run_at, rank, key, payload, at)), \
-     made AS ( \
-         INSERT INTO jobs (id, queue, kind, state, priority, max_attempts, run_at, rank, unique_key, payload, created_at) \
-         SELECT id, queue, kind, state, priority, attempts, run_at, rank, key, payload, $10 FROM new \
-         ORDER BY key COLLATE \"C\" NULLS FIRST, at \
-         ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state < 3 DO NOTHING RETURNING id) \
-     SELECT ARRAY(SELECT id FROM new ORDER BY at), ARRAY(SELECT id FROM made)"
+    concat!("WITH ", new_jobs!(), " SELECT ARRAY(SELECT id FROM new ORDER BY at), ARRAY(SELECT id FROM queued)")
 }
 
 statement! {

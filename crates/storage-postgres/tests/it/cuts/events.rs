@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use cartwright_storage::{
-    Event, EventQuery, EventSink, EventStore, EventTypes, NewEvents, NewTarget, Publishing, TargetSecret,
-    TargetStore,
+    Event, EventQuery, EventSink, EventStore, EventTypes, NewEvents, NewTarget, Publishing, Refused,
+    TargetSecret, TargetStore,
 };
 
 use super::*;
@@ -16,7 +16,11 @@ struct Heard(Mutex<Vec<u64>>);
 
 #[async_trait]
 impl EventSink for Heard {
-    async fn publish(&self, events: &[Event]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn wanted(&self) -> Result<EventTypes, Refused> {
+        Ok(EventTypes::ALL)
+    }
+
+    async fn publish(&self, events: &[Event]) -> Result<(), Refused> {
         self.0.lock().unwrap().extend(events.iter().map(|event| event.number));
         Ok(())
     }
