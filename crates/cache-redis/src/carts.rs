@@ -8,7 +8,7 @@ use cartwright_cache::{
     CacheRead, CacheStatus, CartCache, Document, Lease, LeaseWanted, NodeStatus, Role, StoreValue, Survey,
     Unfenced,
 };
-use cartwright_domain::{Gate, OwnerId};
+use cartwright_domain::{Gate, OpenGate, OwnerId};
 use futures_util::future::join_all;
 use metrics::Counter;
 use redis::{RedisResult, Script, aio::MultiplexedConnection};
@@ -18,7 +18,8 @@ use crate::{
     endpoint::Endpoint,
     heartbeat::Beats,
     options::{ConnectError, RedisOptions},
-    survey, value,
+    survey,
+    value::{self, Family},
     view::{Opening, View, Views},
     watch,
 };
@@ -127,6 +128,40 @@ impl Inner {
         sent.map(|sent| sent.map(|(answer, _open)| answer)).transpose()
     }
 
+    /// Where others may read what is about to change. `None`: nobody reads.
+    pub(crate) fn opening_of<'a>(&self, gate: &'a Gate) -> Result<Option<&'a OpenGate>, Unfenced> {
+        if let Some(open) = gate.open() {
+            return Ok(Some(open));
+        }
+        let wait = self.views.closed_wait(gate.epoch);
+        // A gate that was never opened was never read through.
+        if gate.epoch == 0 || wait.is_zero() { Ok(None) } else { Err(Unfenced::Closing { wait }) }
+    }
+
+    /// Stores documents whose lease still holds.
+    pub(crate) async fn store(&self, family: Family, ttl: Duration, values: &[StoreValue]) {
+        let view = self.views.current();
+        let Some((opening, endpoint)) = self.in_use(&view) else { return };
+        let mut call = STORE.prepare_invoke();
+        let mut any = false;
+        for StoreValue { owner, lease, document } in
+            values.iter().filter(|v| v.lease.namespace == opening.namespace)
+        {
+            // What was stored together need not run out together.
+            let ttl = ttl.mul_f64(0.9 + 0.2 * rand::random::<f64>());
+            call.key(value::key(family, &opening.namespace, owner));
+            call.arg(&*lease.token).arg(value::write(document)).arg(ttl.as_millis() as u64);
+            any = true;
+        }
+        if !any {
+            return;
+        }
+        let primary = &opening.gate.primary;
+        if let Err(error) = endpoint.near(primary, async |link| call.invoke_async::<()>(link).await).await {
+            self.failed(endpoint, &error);
+        }
+    }
+
     pub(crate) fn heartbeat_key(&self, namespace: &str) -> String {
         format!("hb:{namespace}:{}", self.node)
     }
@@ -151,7 +186,9 @@ impl CartCache for RedisCartCache {
     }
 
     async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
-        self.inner.under_view(owners, async |opening| self.inner.claim(opening, owners).await).await
+        self.inner
+            .under_view(owners, async |opening| self.inner.claim(opening, Family::Carts, owners).await)
+            .await
     }
 
     async fn fence(
@@ -160,15 +197,7 @@ impl CartCache for RedisCartCache {
         owners: &[OwnerId],
         wanted: LeaseWanted,
     ) -> Result<Option<Lease>, Unfenced> {
-        let Some(open) = gate.open() else {
-            let wait = self.inner.views.closed_wait(gate.epoch);
-            // A gate that was never opened was never read through.
-            return if gate.epoch == 0 || wait.is_zero() {
-                Ok(None)
-            } else {
-                Err(Unfenced::Closing { wait })
-            };
-        };
+        let Some(open) = self.inner.opening_of(gate)? else { return Ok(None) };
         let lease = (wanted == LeaseWanted::Yes).then(|| lease(&Arc::from(open.namespace.as_str())));
         let token = lease.as_ref().map(|lease| &*lease.token);
         self.inner.hide(open, owners, token).await.map_err(Unfenced::Unreachable)?;
@@ -176,26 +205,7 @@ impl CartCache for RedisCartCache {
     }
 
     async fn store(&self, values: Vec<StoreValue>) {
-        let view = self.inner.views.current();
-        let Some((opening, endpoint)) = self.inner.in_use(&view) else { return };
-        let mut call = STORE.prepare_invoke();
-        let mut any = false;
-        for StoreValue { owner, lease, document } in
-            values.iter().filter(|v| v.lease.namespace == opening.namespace)
-        {
-            // Carts that were stored together need not run out together.
-            let ttl = self.inner.ttl.mul_f64(0.9 + 0.2 * rand::random::<f64>());
-            call.key(value::key(&opening.namespace, owner));
-            call.arg(&*lease.token).arg(value::write(document)).arg(ttl.as_millis() as u64);
-            any = true;
-        }
-        if !any {
-            return;
-        }
-        let primary = &opening.gate.primary;
-        if let Err(error) = endpoint.near(primary, async |link| call.invoke_async::<()>(link).await).await {
-            self.inner.failed(endpoint, &error);
-        }
+        self.inner.store(Family::Carts, self.inner.ttl, &values).await;
     }
 
     fn gated(&self) -> bool {

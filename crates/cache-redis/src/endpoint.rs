@@ -113,6 +113,15 @@ impl ManageConnection for Opener {
     }
 }
 
+/// Which connection is used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Over {
+    /// One of one's own for as long as it takes.
+    Own,
+    /// That of the runtime, shared with others.
+    Near,
+}
+
 /// A configured server.
 pub(crate) struct Endpoint {
     pub(crate) name: String,
@@ -200,6 +209,25 @@ impl Endpoint {
             return Ok(None);
         }
         Ok(Some(link))
+    }
+
+    /// Asks this very process. `None`: another one is at the address by now.
+    pub(crate) async fn pipeline<T: FromRedisValue>(
+        &self,
+        run_id: &str,
+        over: Over,
+        pipeline: &redis::Pipeline,
+    ) -> RedisResult<Option<T>> {
+        match over {
+            Over::Own => {
+                let Some(mut link) = self.link_to(run_id).await? else { return Ok(None) };
+                link.pipeline(pipeline).await.map(Some)
+            }
+            Over::Near => {
+                let answer = self.near(run_id, async |link| pipeline.query_async(link).await).await?;
+                Ok(answer.map(|(answer, _opened)| answer))
+            }
+        }
     }
 
     pub(crate) fn connections(&self) -> (u32, u32) {

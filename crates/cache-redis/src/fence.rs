@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use cartwright_domain::{OpenGate, OwnerId};
-use redis::RedisResult;
+use redis::FromRedisValue;
 
 use crate::{
     carts::{Inner, lock},
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Over},
     heartbeat::{BOUND, BOUND_MARGIN},
-    value,
+    value::{self, Family},
 };
 
 /// How long a writer's token keeps readers away when the writer never comes back. Not a matter of correctness.
@@ -35,13 +35,12 @@ impl Inner {
         let brief = WRITER_TOKEN.as_millis() as u64;
         if let Some(token) = token {
             for owner in owners {
-                let key = value::key(&open.namespace, owner);
+                let key = value::key(Family::Carts, &open.namespace, owner);
                 pipeline.cmd("SET").arg(key).arg(token).arg("PX").arg(brief).ignore();
             }
         } else {
-            let keys: Vec<String> = owners.iter().map(|owner| value::key(&open.namespace, owner)).collect();
-            if !keys.is_empty() {
-                pipeline.cmd("DEL").arg(keys).ignore();
+            if !owners.is_empty() {
+                pipeline.cmd("DEL").arg(value::keys(Family::Carts, &open.namespace, owners)).ignore();
             }
             if ask {
                 // Keys that are gone already are not removed on the replicas again, where they may still be: what is
@@ -54,29 +53,37 @@ impl Inner {
             pipeline.cmd("WAIT").arg(expected).arg(BOUND.as_millis() as u64);
         }
         pipeline.cmd("ROLE");
+        let mut answer: Vec<redis::Value> = self.insist(&open.primary, Over::Own, &pipeline).await?;
+        let role = answer.pop();
+        let all_attached = role.as_ref().and_then(attached) == Some(open.replicas.attached.clone());
+        let count = answer.pop().and_then(|count| redis::from_redis_value::<usize>(count).ok());
+        let acknowledged = ask && all_attached && count.is_some_and(|count| count >= expected);
+        *lock(&self.acknowledged) = acknowledged || (!ask && all_attached);
+        self.outwait(acknowledged || nobody_reads_replicas).await
+    }
+
+    /// Removes histories. They are read from the primary only: no replica is waited for.
+    pub(crate) async fn forget(&self, open: &OpenGate, owners: &[OwnerId]) -> Result<(), String> {
+        let mut pipeline = redis::Pipeline::with_capacity(1);
+        let keys = value::keys(Family::Histories, &open.namespace, owners);
+        pipeline.cmd("DEL").arg(keys).ignore();
+        self.insist(&open.primary, Over::Near, &pipeline).await
+    }
+
+    /// Asks this very primary. Connections to a process that died fail once each, so that a blink of the network is
+    /// outlasted; a server that is silent is not waited for again.
+    async fn insist<T: FromRedisValue>(
+        &self,
+        run_id: &str,
+        over: Over,
+        pipeline: &redis::Pipeline,
+    ) -> Result<T, String> {
         let began = Instant::now();
         let mut last = "no server is the primary of this opening".to_owned();
-        // Connections to a process that died fail once each, so that a blink of the network is outlasted; a server that
-        // is silent is not waited for again.
         for _ in 0..TRIES {
-            for endpoint in self.primary_first(&open.primary) {
-                let answer: RedisResult<Option<Vec<redis::Value>>> = async {
-                    let Some(mut link) = endpoint.link_to(&open.primary).await? else { return Ok(None) };
-                    link.pipeline(&pipeline).await.map(Some)
-                }
-                .await;
-                match answer {
-                    Ok(Some(mut answer)) => {
-                        let role = answer.pop();
-                        let all_attached =
-                            role.as_ref().and_then(attached) == Some(open.replicas.attached.clone());
-                        let count =
-                            answer.pop().and_then(|count| redis::from_redis_value::<usize>(count).ok());
-                        let acknowledged =
-                            ask && all_attached && count.is_some_and(|count| count >= expected);
-                        *lock(&self.acknowledged) = acknowledged || (!ask && all_attached);
-                        return self.outwait(acknowledged || nobody_reads_replicas).await;
-                    }
+            for endpoint in self.primary_first(run_id) {
+                match endpoint.pipeline(run_id, over, pipeline).await {
+                    Ok(Some(answer)) => return Ok(answer),
                     Ok(None) => {}
                     Err(error) => last = error.to_string(),
                 }

@@ -7,13 +7,12 @@ use std::{
 
 use cartwright_cache::{CacheRead, Layer, Lease};
 use cartwright_domain::OwnerId;
-use redis::RedisResult;
 
 use crate::{
     carts::{Inner, bypass, lease},
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Over},
     heartbeat::fresh,
-    value::{self, Value},
+    value::{self, Family, Value},
     view::Opening,
 };
 
@@ -75,7 +74,14 @@ impl Inner {
     }
 
     /// Asks the primary, and where nothing stands, leaves a token.
-    pub(crate) async fn claim(&self, opening: &Opening, owners: &[OwnerId]) -> Vec<CacheRead> {
+    ///
+    /// It is a write: a server that has become somebody's replica refuses it, and what it shows is not believed.
+    pub(crate) async fn claim(
+        &self,
+        opening: &Opening,
+        family: Family,
+        owners: &[OwnerId],
+    ) -> Vec<CacheRead> {
         let Some(endpoint) = self.primary(opening).filter(|endpoint| !endpoint.suspect()) else {
             return bypass(owners);
         };
@@ -84,26 +90,27 @@ impl Inner {
         for (owner, lease) in owners.iter().zip(&leases) {
             pipeline
                 .cmd("SET")
-                .arg(value::key(&opening.namespace, owner))
+                .arg(value::key(family, &opening.namespace, owner))
                 .arg(&*lease.token)
                 .arg("NX")
                 .arg("GET");
             pipeline.arg("PX").arg(READER_TOKEN.as_millis() as u64);
         }
-        let read = async {
-            let Some(mut link) = endpoint.link_to(&opening.gate.primary).await? else { return Ok(None) };
-            let values: Vec<Option<Vec<u8>>> = link.pipeline(&pipeline).await?;
-            RedisResult::Ok(Some(values))
+        // Carts that are claimed were looked for nearby before; for histories this is the first question.
+        let over = match family {
+            Family::Carts => Over::Own,
+            Family::Histories => Over::Near,
         };
-        match read.await {
+        type Values = Vec<Option<Vec<u8>>>;
+        match endpoint.pipeline::<Values>(&opening.gate.primary, over, &pipeline).await {
             Ok(Some(values)) if values.len() == owners.len() => values
                 .into_iter()
                 .zip(leases)
                 .map(|(found, lease)| match found.map(value::read) {
                     None => CacheRead::Absent(lease),
                     Some(Value::Document(document)) => CacheRead::Hit(document, Layer::Primary),
-                    // As good as one's own: whoever fills has seen it before he took the cart's shared lock, so that
-                    // the writer who left it is done; and the next one takes it away.
+                    // As good as one's own: whoever fills has seen it before he read the database (carts: before he took
+                    // the shared lock, so that the writer who left it is done); and the next writer takes it away.
                     Some(Value::Token(token)) => CacheRead::Absent(Lease { token, ..lease }),
                     Some(Value::Foreign) => CacheRead::Bypass,
                 })
@@ -118,9 +125,9 @@ impl Inner {
 
     /// On a fresh replica, or where there is none, on the primary.
     pub(crate) async fn look(&self, opening: &Opening, owners: &[OwnerId]) -> Vec<CacheRead> {
-        let keys: Vec<String> = owners.iter().map(|owner| value::key(&opening.namespace, owner)).collect();
+        let keys = value::keys(Family::Carts, &opening.namespace, owners);
         let Some(found) = self.read_replica(opening, &keys).await else {
-            return self.claim(opening, owners).await;
+            return self.claim(opening, Family::Carts, owners).await;
         };
         let read = |bytes: Option<Vec<u8>>| match bytes.map(value::read) {
             Some(Value::Document(document)) => CacheRead::Hit(document, Layer::Replica),

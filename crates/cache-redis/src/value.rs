@@ -1,4 +1,4 @@
-//! What stands under a cart's key.
+//! What stands under a key.
 
 use std::sync::Arc;
 
@@ -6,10 +6,19 @@ use bytes::Bytes;
 use cartwright_cache::Document;
 use cartwright_domain::OwnerId;
 
+/// What is kept for an owner. A release that writes other documents names the keys otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// `cart:<namespace>:<owner>`.
+    Carts,
+    /// `orders:<namespace>:<owner>`.
+    Histories,
+}
+
 /// A value as it was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// The cart.
+    /// What was stored.
     Document(Document),
     /// A token: whoever holds it may put a document there.
     Token(Arc<str>),
@@ -17,13 +26,22 @@ pub(crate) enum Value {
     Foreign,
 }
 
-/// `cart:<namespace>:<owner>`.
-pub(crate) fn key(namespace: &str, owner: &OwnerId) -> String {
-    let mut key = String::with_capacity(6 + namespace.len() + owner.as_str().len());
-    for part in ["cart:", namespace, ":", owner.as_str()] {
+/// `<family>:<namespace>:<owner>`.
+pub(crate) fn key(family: Family, namespace: &str, owner: &OwnerId) -> String {
+    let family = match family {
+        Family::Carts => "cart:",
+        Family::Histories => "orders:",
+    };
+    let mut key = String::with_capacity(family.len() + namespace.len() + 1 + owner.as_str().len());
+    for part in [family, namespace, ":", owner.as_str()] {
         key.push_str(part);
     }
     key
+}
+
+/// The keys of some owners, in their order.
+pub(crate) fn keys(family: Family, namespace: &str, owners: &[OwnerId]) -> Vec<String> {
+    owners.iter().map(|owner| key(family, namespace, owner)).collect()
 }
 
 /// `cart:<namespace>`: a key of no meaning, which no cart has.
@@ -36,7 +54,7 @@ const SHORT: usize = 256;
 /// No document is longer; what says so is not ours.
 const LONGEST: usize = 16 * 1024 * 1024;
 
-/// What every cart's document has, so that a compressed one need not have it. Documents are compressed against exactly
+/// What every cart's document has (and much of it every order's), so that a compressed one need not have it. Documents are compressed against exactly
 /// this text: another text needs another letter than `z`.
 const COMMON: &[u8] = br#"{"product_id":"","name":"","price":0.00,"quantity":1,"subtotal":0.00,"added_at":"2026-01-01T00:00:00.000000Z"},{"user_id":"","version":1,"currency":"EUR","items":[{"product_id":""}],"item_count":1,"total_quantity":1,"total_price":0.00,"created_at":"2026-01-01T00:00:00.000000Z","updated_at":"2026-01-01T00:00:00.000000Z"}"#;
 

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cartwright_domain::{Gate, OwnerId, ReadSet};
 
-/// A cart as it is cached and as it is sent: its version, and its JSON.
+/// What is cached as it is sent: the JSON of a cart with its version, or of a history of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Which version of the cart it shows.
+    /// Which version of the cart it shows. A history has none: 0.
     pub version: u64,
     /// The JSON text, UTF-8.
     pub body: Bytes,
@@ -48,7 +48,7 @@ pub struct Lease {
     pub token: Arc<str>,
 }
 
-/// What the cache says of one cart.
+/// What the cache says of one cart, or of one history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheRead {
     /// The current document.
@@ -56,7 +56,7 @@ pub enum CacheRead {
     /// It is not where it was looked for. [`claim`](CartCache::claim) says more.
     Missing,
     /// There is none. Whoever reads the cart under its shared lock, taken after this answer, may store it with this
-    /// lease.
+    /// lease. (A history is read without a lock, after this answer.)
     Absent(Lease),
     /// Ask the database, and do not store what it says: the cache is not in use.
     Bypass,
@@ -65,7 +65,7 @@ pub enum CacheRead {
 /// A document to be stored, if the lease still holds.
 #[derive(Debug, Clone)]
 pub struct StoreValue {
-    /// Whose cart.
+    /// Whose.
     pub owner: OwnerId,
     /// The right to store it.
     pub lease: Lease,

@@ -1,4 +1,4 @@
-//! What a cache of carts must do, and the in-process implementation.
+//! What a cache of carts must do, and the in-process implementation; what a cache of histories of orders must do.
 //!
 //! The promise is per cart: a read that starts after a write was acknowledged returns that write or a later one. The
 //! cache keeps it together with the store's locks; see [`CartCache`]. Nothing in here fails a request: a cache that
@@ -6,6 +6,7 @@
 
 mod carts;
 mod events;
+mod histories;
 mod memory;
 mod publish;
 
@@ -14,5 +15,6 @@ pub use carts::{
     Survey, Unfenced,
 };
 pub use events::{CartEvent, EventBus, EventHub, Subscription, Update};
+pub use histories::HistoryCache;
 pub use memory::MemoryCartCache;
 pub use publish::{Message, Publisher, Unpublished};

@@ -269,13 +269,30 @@ impl<Req: Send + 'static, Resp: Send + 'static> Turn<Req, Resp> {
 impl<Req: Clone + Send + 'static, T: Send + 'static, E: Clone + Send + 'static> Turn<Req, Result<T, E>> {
     /// Carries out the batch: `run` answers all requests, in their order, or one error does. A request whose caller left
     /// before it was begun is not begun. The next batch may begin while this one is answered.
-    pub async fn carry_out<F>(mut self, run: impl FnOnce(Vec<Req>) -> F)
+    pub async fn carry_out<F>(self, run: impl FnOnce(Vec<Req>) -> F)
     where
         F: Future<Output = Result<Vec<T>, E>>,
+    {
+        self.carry_out_and(run, |outcomes| std::future::ready(Ok(outcomes))).await;
+    }
+
+    /// As [`carry_out`](Self::carry_out), with something that must be done before anybody is answered, and need not hold up the
+    /// next batch.
+    pub async fn carry_out_and<F, G>(
+        mut self,
+        run: impl FnOnce(Vec<Req>) -> F,
+        before_answers: impl FnOnce(Vec<T>) -> G,
+    ) where
+        F: Future<Output = Result<Vec<T>, E>>,
+        G: Future<Output = Result<Vec<T>, E>>,
     {
         let batch: Vec<_> = self.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
         let outcomes = run(batch.iter().map(|waiting| waiting.request.clone()).collect()).await;
         drop(self);
+        let outcomes = match outcomes {
+            Ok(outcomes) => before_answers(outcomes).await,
+            Err(error) => Err(error),
+        };
         let answers = match outcomes {
             Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
             Err(error) => batch.iter().map(|_| Err(error.clone())).collect::<Vec<_>>(),

@@ -1,11 +1,13 @@
 //! What all who write carts share, so that no reader is ever served a stale one: [`Combiner`], in which requests that
 //! arrive together become one transaction, and [`Fencing`], which keeps readers of the cache away from carts that are about
-//! to change.
+//! to change, and [`Forgetting`], which takes histories of orders out of the cache once they have changed.
 //!
 //! The services on top (carts, orders) do not know each other.
 
 mod combiner;
 mod fencing;
+mod forgetting;
 
 pub use combiner::{BatchFuture, Combiner, Limits, NotTaken, Run, Turn, Waiting};
 pub use fencing::{FencedWrite, Fencing, Raised, Unwritten, close_gate};
+pub use forgetting::Forgetting;

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up panics")]
 
 mod events;
+mod histories;
 mod kit;
 mod layered;
 mod topology;
