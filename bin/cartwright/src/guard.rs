@@ -7,7 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use cartwright_cache::{
-    CacheRead, CacheStatus, CartCache, Document, Lease, LeaseWanted, StoreValue, Survey, Unfenced,
+    CacheRead, CacheStatus, CartCache, Document, HistoryCache, Lease, LeaseWanted, StoreValue, Survey,
+    Unfenced,
 };
 use cartwright_domain::{Gate, OwnerId};
 use cartwright_storage::{GateStore, StorageError};
@@ -51,6 +52,14 @@ impl ClosedCache {
         }
         LEASES_RUN_OUT.saturating_sub(now.duration_since(self.seen_closed(gate.epoch, now)))
     }
+
+    fn write_under(&self, gate: &Gate) -> Result<(), Unfenced> {
+        if gate.open().is_some() {
+            return Err(Unfenced::Unreachable("a node without Redis writes to this database".to_owned()));
+        }
+        let wait = self.wait(gate, Instant::now());
+        if wait.is_zero() { Ok(()) } else { Err(Unfenced::Closing { wait }) }
+    }
 }
 
 #[async_trait]
@@ -60,7 +69,7 @@ impl CartCache for ClosedCache {
     }
 
     async fn look(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
-        self.claim(owners).await
+        CartCache::claim(self, owners).await
     }
 
     async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
@@ -68,11 +77,7 @@ impl CartCache for ClosedCache {
     }
 
     async fn fence(&self, gate: &Gate, _: &[OwnerId], _: LeaseWanted) -> Result<Option<Lease>, Unfenced> {
-        if gate.open().is_some() {
-            return Err(Unfenced::Unreachable("a node without Redis writes to this database".to_owned()));
-        }
-        let wait = self.wait(gate, Instant::now());
-        if wait.is_zero() { Ok(None) } else { Err(Unfenced::Closing { wait }) }
+        self.write_under(gate).map(|()| None)
     }
 
     async fn store(&self, _: Vec<StoreValue>) {}
@@ -98,6 +103,24 @@ impl CartCache for ClosedCache {
 
     fn status(&self) -> CacheStatus {
         CacheStatus { kind: "none", reachable: true, in_use: false, nodes: Vec::new() }
+    }
+}
+
+#[async_trait]
+impl HistoryCache for ClosedCache {
+    async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
+        owners.iter().map(|_| CacheRead::Bypass).collect()
+    }
+
+    async fn store(&self, _: Vec<StoreValue>) {}
+
+    /// It may be opened by others at any time.
+    fn opening(&self) -> Option<Gate> {
+        None
+    }
+
+    async fn forget(&self, gate: &Gate, _: &[OwnerId]) -> Result<(), Unfenced> {
+        self.write_under(gate)
     }
 }
 
@@ -131,5 +154,8 @@ mod tests {
         assert_eq!(cache.wait(&closed(2), later), Duration::ZERO);
         // closed anew: the wait begins anew
         assert!(cache.wait(&closed(4), later) > Duration::ZERO);
+        assert!(matches!(cache.forget(&open, &[]).await, Err(Unfenced::Unreachable(_))));
+        assert!(matches!(cache.forget(&closed(4), &[]).await, Err(Unfenced::Closing { .. })));
+        assert!(cache.forget(&Gate::initial(), &[]).await.is_ok() && cache.opening().is_none());
     }
 }

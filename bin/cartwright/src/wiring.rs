@@ -4,8 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
-use cartwright_cache::{CartCache, EventBus, EventHub, MemoryCartCache, Publisher};
-use cartwright_cache_redis::{RedisBus, RedisCartCache, RedisEventBus, RedisOptions, RedisShared};
+use cartwright_cache::{CartCache, EventBus, EventHub, HistoryCache, MemoryCartCache, Publisher};
+use cartwright_cache_redis::{
+    RedisBus, RedisCartCache, RedisEventBus, RedisHistoryCache, RedisOptions, RedisShared,
+};
 use cartwright_cart::CartService;
 use cartwright_catalog::{CatalogService, Parts, Shared};
 use cartwright_domain::{ProductId, SystemClock};
@@ -128,6 +130,7 @@ pub(crate) fn describe_cache(settings: &Settings) -> anyhow::Result<&'static str
 pub(crate) struct Started {
     pub(crate) carts: CartService,
     cache: Option<Arc<dyn CartCache>>,
+    histories: Option<Arc<dyn HistoryCache>>,
     events: Arc<dyn EventBus>,
     publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
@@ -158,6 +161,7 @@ pub(crate) fn start_orders(
     Ok(OrderService::start(cartwright_orders::Parts {
         store: store.shop(),
         cache: started.cache.clone(),
+        histories: started.histories.clone(),
         events: Arc::clone(&started.events),
         stock: Arc::new(SoldOut(catalog.clone())),
         clock: Arc::new(SystemClock),
@@ -222,7 +226,7 @@ pub(crate) async fn settle(catalog: &CatalogService) {
 
 /// Puts the cart service together and starts it on the current runtime.
 pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow::Result<Started> {
-    let Caches { carts: cache, events, publisher, shared } = caches(settings, store).await?;
+    let Caches { carts: cache, histories, events, publisher, shared } = caches(settings, store).await?;
     let mut builder =
         CartService::builder(store.store()).events(Arc::clone(&events)).settings(cartwright_cart::Settings {
             allow_unlisted: settings.allow_unlisted()?,
@@ -237,11 +241,12 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
     if let Some(cache) = &cache {
         builder = builder.cache(Arc::clone(cache));
     }
-    Ok(Started { carts: builder.start(), cache, events, publisher, shared })
+    Ok(Started { carts: builder.start(), cache, histories, events, publisher, shared })
 }
 
 struct Caches {
     carts: Option<Arc<dyn CartCache>>,
+    histories: Option<Arc<dyn HistoryCache>>,
     events: Arc<dyn EventBus>,
     publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
@@ -256,8 +261,10 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
         let shared: Arc<dyn SharedLayer> = Arc::new(RedisShared::beside(&carts));
         let bus: Arc<dyn Bus> = Arc::new(RedisBus::start_beside(&carts));
         let publisher = Some(Arc::clone(&events) as Arc<dyn Publisher>);
+        let histories = RedisHistoryCache::beside(&carts, cache.history_ttl());
+        let histories = Some(Arc::new(histories) as Arc<dyn HistoryCache>);
         let (carts, shared) = (Some(Arc::new(carts) as Arc<dyn CartCache>), Shared::By(shared, bus));
-        return Ok(Caches { carts, events, publisher, shared });
+        return Ok(Caches { carts, histories, events, publisher, shared });
     }
     // Events reach the other nodes also when carts are not cached.
     let (events, publisher): (Arc<dyn EventBus>, Option<Arc<dyn Publisher>>) = match &redis {
@@ -273,11 +280,13 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
             ClosedCache::close(&**sqlite).await.context("the gate of the cache cannot be closed")?;
             let memory = || Arc::new(MemoryCartCache::new(cache.memory_mb * 1024 * 1024, cache.ttl()));
             let memory = (cache.carts == CartCaching::Auto).then(|| memory() as Arc<dyn CartCache>);
-            Ok(Caches { carts: memory, events, publisher, shared: Shared::Alone })
+            Ok(Caches { carts: memory, histories: None, events, publisher, shared: Shared::Alone })
         }
         AnyStore::Postgres(_) => {
-            let closed = Some(Arc::new(ClosedCache::default()) as Arc<dyn CartCache>);
-            Ok(Caches { carts: closed, events, publisher, shared: Shared::Deaf })
+            let closed = Arc::new(ClosedCache::default());
+            let carts = Some(Arc::clone(&closed) as Arc<dyn CartCache>);
+            let histories = Some(closed as Arc<dyn HistoryCache>);
+            Ok(Caches { carts, histories, events, publisher, shared: Shared::Deaf })
         }
     }
 }

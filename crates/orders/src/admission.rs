@@ -72,7 +72,7 @@ pub(crate) fn admission(shared: &Arc<Shared>) -> Box<dyn Admission> {
 
 async fn admit_together(shared: Arc<Shared>, turn: Turn<OrderRequest, Admitted>) {
     let place = async |requests: Vec<OrderRequest>| shared.place(&requests, StockLocking::Adaptive).await;
-    turn.carry_out(place).await;
+    turn.carry_out_and(place, async |placed| shared.forget_histories(placed, Placed::order).await).await;
 }
 
 struct Batched {
@@ -122,7 +122,9 @@ impl Admission for Alone {
         let (shared, locking) = (Arc::clone(&self.shared), self.locking);
         let placed = self.shared.runtime.spawn(async move {
             let placed = shared.place(std::slice::from_ref(&request), locking).await;
-            drop((turn, place, accepted));
+            drop((turn, place));
+            let placed = shared.forget_histories(placed?, Placed::order).await;
+            drop(accepted);
             placed
         });
         let mut outcomes = placed.await.map_err(|_panicked| OrdersError::Lost)??;

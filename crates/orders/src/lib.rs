@@ -6,12 +6,18 @@
 
 mod admission;
 mod error;
+mod history;
 mod holds;
+mod parts;
 mod processing;
 mod service;
+mod state;
 
 pub use admission::Strategy;
 pub use error::OrdersError;
+pub use history::History;
 pub use holds::HoldSettings;
+pub use parts::{NobodyListens, Parts, Settings, StockListener};
 pub use processing::{Fulfilment, NotFulfilled, NothingToDo, OrderProgress, Processing, handlers};
-pub use service::{NobodyListens, OrderService, OrderState, Parts, Settings, StockListener};
+pub use service::OrderService;
+pub use state::OrderState;

@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use cartwright_cache::{CartCache, CartEvent, EventBus, LeaseWanted};
-use cartwright_coherence::{Combiner, FencedWrite, Fencing};
+use cartwright_cache::{CartEvent, EventBus, LeaseWanted};
+use cartwright_coherence::{Combiner, FencedWrite, Fencing, Forgetting, Unwritten};
 use cartwright_domain::{
-    Clock, Money, Order, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId, Purchase, Transition,
+    Clock, Money, Order, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId, Purchase,
 };
 use cartwright_storage::{
     Fence, FollowUp, HoldRequest, IdempotencyClaim, ListedOrders, OrderBatch, OrderPolicy, OrderRequest,
@@ -18,90 +18,21 @@ use tokio_util::{
 };
 
 use crate::{
-    HoldSettings, OrdersError, Strategy,
+    OrderState, OrdersError, Parts, Settings, StockListener,
     admission::{Admission, admission},
+    history::{HistoryFigures, Reads, reads},
     holds::{Reservation, reservations},
-    processing::{Processing, follow_up},
+    processing::follow_up,
 };
 
-/// For how long the cache's gate stays closed when a checkout had to close it.
+/// For how long the gate of the caches stays closed when an order had to close it.
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// How the service works.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How orders get at stock.
-    pub strategy: Strategy,
-    /// Orders in one transaction at most.
-    pub batch: usize,
-    /// Transactions at the same time. The next one waits for the one before, unless that is slow.
-    pub transactions: usize,
-    /// Orders that wait at most; more are refused as overload.
-    pub waiting: usize,
-    /// Whether lines of carts that the catalogue does not know may be bought.
-    pub allow_unlisted: bool,
-    /// Who takes orders on from there.
-    pub processing: Processing,
-    /// How long holds last, and how many there may be.
-    pub holds: HoldSettings,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            strategy: Strategy::default(),
-            batch: 256,
-            transactions: 3,
-            waiting: 10_000,
-            allow_unlisted: false,
-            processing: Processing::default(),
-            holds: HoldSettings::default(),
-        }
-    }
-}
-
-/// Hears of products of which there is none any more, or some again.
-#[async_trait]
-pub trait StockListener: Send + Sync + 'static {
-    /// It has been so since a moment ago. Runs in the background, and is waited for at the end.
-    async fn turned(&self, products: Vec<ProductId>);
-}
-
-/// Nobody wants to know.
-#[derive(Debug, Clone, Copy)]
-pub struct NobodyListens;
-
-#[async_trait]
-impl StockListener for NobodyListens {
-    async fn turned(&self, _products: Vec<ProductId>) {}
-}
-
-/// What a service is made of.
-pub struct Parts {
-    /// The truth.
-    pub store: Arc<dyn ShopStore>,
-    /// The cache of carts, which is fenced off when one is checked out. `None`: there is none.
-    pub cache: Option<Arc<dyn CartCache>>,
-    /// Tells new versions of carts.
-    pub events: Arc<dyn EventBus>,
-    /// Who wants to know what is sold out.
-    pub stock: Arc<dyn StockListener>,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
-    /// How it works.
-    pub settings: Settings,
-}
-
-impl std::fmt::Debug for Parts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
 
 /// What all strategies have in common.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn ShopStore>,
     fencing: Fencing,
+    pub(crate) forgetting: Forgetting,
     events: Arc<dyn EventBus>,
     stock: Arc<dyn StockListener>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -121,6 +52,7 @@ pub(crate) struct Figures {
     sold_out: Counter,
     pub(crate) held: Counter,
     pub(crate) expired: Counter,
+    pub(crate) histories: HistoryFigures,
 }
 
 impl Figures {
@@ -134,6 +66,7 @@ impl Figures {
             sold_out: metrics::counter!("cartwright_sold_out_total"),
             held: metrics::counter!("cartwright_holds_total", "outcome" => "made"),
             expired: metrics::counter!("cartwright_holds_total", "outcome" => "cleaned"),
+            histories: HistoryFigures::register(),
         }
     }
 }
@@ -180,7 +113,16 @@ impl Shared {
         let (clock, follow_up) = (Arc::clone(&self.clock), self.follow_up.clone());
         let policy = OrderPolicy { clock, allow_unlisted, locking, follow_up };
         let write = Place { shared: self, requests, policy };
-        let (OrderBatch { outcomes, turned }, raised) = self.fencing.around(&*self.store, &write).await?;
+        let (OrderBatch { outcomes, turned }, raised) = match self.fencing.around(&*self.store, &write).await
+        {
+            Ok(written) => written,
+            Err(error) => {
+                if matches!(error, Unwritten::Storage(_)) {
+                    self.doubt(requests.iter().map(|request| &request.owner)).await;
+                }
+                return Err(error.into());
+            }
+        };
         let made = outcomes.iter().filter(|outcome| matches!(outcome, Placed::Done(_))).count();
         self.figures.made.increment(made as u64);
         self.figures.refused.increment((outcomes.len() - made) as u64);
@@ -205,35 +147,13 @@ impl Shared {
     }
 }
 
-/// An order, and how far it is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OrderState {
-    /// The order.
-    pub order: Order,
-    /// Every step it has taken, the oldest first.
-    pub steps: Vec<Transition>,
-    /// What whoever works on it said last. `None`: nothing.
-    pub noted: Option<Progress>,
-}
-
-impl OrderState {
-    /// How far it is, of a hundred. `None`: it is not to be completed any more.
-    pub fn percent(&self) -> Option<u8> {
-        match self.order.status {
-            OrderStatus::Pending => Some(0),
-            OrderStatus::Processing => Some(self.noted.as_ref().map_or(0, |noted| noted.percent)),
-            OrderStatus::Completed => Some(100),
-            OrderStatus::Failed | OrderStatus::Cancelled | OrderStatus::Expired => None,
-        }
-    }
-}
-
 /// Orders. A clone is the same service.
 #[derive(Clone)]
 pub struct OrderService {
     pub(crate) shared: Arc<Shared>,
     admission: Arc<dyn Admission>,
     pub(crate) reservations: Arc<Combiner<HoldRequest, Reservation>>,
+    pub(crate) reads: Arc<Reads>,
 }
 
 impl std::fmt::Debug for OrderService {
@@ -248,10 +168,11 @@ impl OrderService {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(parts: Parts) -> Self {
-        let Parts { store, cache, events, stock, clock, settings } = parts;
+        let Parts { store, cache, histories, events, stock, clock, settings } = parts;
         let shared = Arc::new(Shared {
             store,
             fencing: Fencing { cache, pause: PAUSE },
+            forgetting: Forgetting { cache: histories, pause: PAUSE },
             events,
             stock,
             clock,
@@ -264,7 +185,8 @@ impl OrderService {
         });
         let admission = Arc::from(admission(&shared));
         let reservations = Arc::new(reservations(&shared));
-        Self { shared, admission, reservations }
+        let reads = Arc::new(reads(&shared));
+        Self { shared, admission, reservations, reads }
     }
 
     /// Buys. Whether the order was made just now, or before: `false` and `true` of the second of the results. When the
@@ -347,10 +269,15 @@ impl OrderService {
         if steps.is_empty() {
             return Ok(Vec::new());
         }
-        self.to_its_end(|shared| async move {
-            let OrderBatch { outcomes, turned } =
-                shared.store.step_orders(&steps, shared.clock.now()).await?;
-            Ok(Stocked { outcome: outcomes, turned })
+        let shared = Arc::clone(&self.shared);
+        self.in_a_task(async move {
+            let stepped = shared.store.step_orders(&steps, shared.clock.now()).await;
+            if stepped.is_err() {
+                shared.doubt(steps.iter().filter_map(|step| step.owner.as_ref())).await;
+            }
+            let OrderBatch { outcomes, turned } = stepped?;
+            shared.tell(Vec::new(), turned);
+            shared.forget_histories(outcomes, Stepped::order).await
         })
         .await
     }
@@ -363,14 +290,24 @@ impl OrderService {
     where
         F: Future<Output = Result<Stocked<T>, StorageError>> + Send + 'static,
     {
-        let accepted = self.shared.accept()?;
-        let shared = Arc::clone(&self.shared);
-        let work = work(Arc::clone(&self.shared));
-        let done = self.shared.runtime.spawn(async move {
+        let (shared, work) = (Arc::clone(&self.shared), work(Arc::clone(&self.shared)));
+        self.in_a_task(async move {
             let Stocked { outcome, turned } = work.await?;
             shared.tell(Vec::new(), turned);
-            drop(accepted);
             Ok(outcome)
+        })
+        .await
+    }
+
+    async fn in_a_task<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, OrdersError>> + Send + 'static,
+    ) -> Result<T, OrdersError> {
+        let accepted = self.shared.accept()?;
+        let done = self.shared.runtime.spawn(async move {
+            let done = work.await;
+            drop(accepted);
+            done
         });
         done.await.map_err(|_panicked| OrdersError::Lost)?
     }

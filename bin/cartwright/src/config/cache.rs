@@ -19,6 +19,9 @@ pub(crate) struct Cache {
     /// How long a cart that nobody changes stays cached. Too high: Redis keeps carts that nobody looks at. Too low:
     /// more reads reach the database. Never a question of staleness.
     pub(crate) ttl_seconds: u64,
+    /// How long the history of somebody's orders stays cached in Redis. Too high: Redis keeps histories that nobody looks at.
+    /// Too low: more reads reach the database. Never a question of staleness.
+    pub(crate) history_ttl_seconds: u64,
     /// Memory for the in-process cache. Too high: the process may be killed for it. Too low: more reads reach the
     /// database.
     pub(crate) memory_mb: u64,
@@ -46,6 +49,7 @@ impl Default for Cache {
             redis_replica_urls: Vec::new(),
             redis_ca_file: None,
             ttl_seconds: 1800,
+            history_ttl_seconds: 60,
             memory_mb: 64,
             connections: 6,
             carts: CartCaching::Auto,
@@ -73,6 +77,10 @@ impl Cache {
             "configuration key `cache.ttl_seconds`: it is from 1 second to a year"
         );
         ensure!(
+            (1..=86_400).contains(&self.history_ttl_seconds),
+            "configuration key `cache.history_ttl_seconds`: it is from 1 second to a day"
+        );
+        ensure!(
             (1..=1_048_576).contains(&self.memory_mb),
             "configuration key `cache.memory_mb`: it is from 1 to 1048576"
         );
@@ -85,5 +93,9 @@ impl Cache {
 
     pub(crate) fn ttl(&self) -> Duration {
         Duration::from_secs(self.ttl_seconds)
+    }
+
+    pub(crate) fn history_ttl(&self) -> Duration {
+        Duration::from_secs(self.history_ttl_seconds)
     }
 }

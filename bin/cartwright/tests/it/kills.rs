@@ -147,6 +147,7 @@ async fn customer(nodes: Arc<Nodes>, n: usize) -> Told {
             first.1
         };
         assert!(told.orders.insert(id(&order)), "an order of before: {order}");
+        shown(&nodes, n, id(&order), None).await;
         if (n + turn).is_multiple_of(CANCELS) {
             let path = format!("/api/v1/orders/{}/cancel", id(&order));
             let (status, answer) = nodes.ask(&user, "POST", &path, "").await;
@@ -155,9 +156,20 @@ async fn customer(nodes: Arc<Nodes>, n: usize) -> Told {
             if status == 200 {
                 told.cancelled.insert(id(&order));
             }
+            let ended = if status == 200 { OrderStatus::Cancelled } else { OrderStatus::Completed };
+            shown(&nodes, n, id(&order), Some(ended)).await;
         }
     }
     told
+}
+
+/// Whoever was told of his order finds it among his latest, as far as he was told that it is, whichever node he asks.
+async fn shown(nodes: &Nodes, n: usize, order: OrderId, status: Option<OrderStatus>) {
+    let (answered, history) = nodes.ask("", "GET", &format!("/api/v1/users/user-{n}/orders"), "").await;
+    assert_eq!(answered, 200, "{history}");
+    let found = history["items"].as_array().unwrap().iter().find(|listed| id(listed) == order);
+    let found = found.unwrap_or_else(|| panic!("{order} is not in {history}"));
+    assert!(status.is_none_or(|status| found["status"] == status.name()), "{found} should be {status:?}");
 }
 
 /// Has a product kept, and buys it, gives it back, or forgets it: the order, if there is one.

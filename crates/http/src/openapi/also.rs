@@ -56,6 +56,9 @@ fn of_orders(also: &mut Also, path: &str, method: &str) {
         also.parameters.push("OrderId");
         also.statuses.push("404");
     }
+    if path.ends_with("/orders") && method == "get" {
+        also.headers.push("X-Cache");
+    }
     if method == "post" {
         also.statuses.extend(["400", "409"]);
         if !path.ends_with("/cancel") {

@@ -59,7 +59,7 @@ pub(super) fn headers() -> Value {
     json!({
         "X-Request-ID": header("Names the request in the log", "8a6f3c0d52e149b7"),
         "ETag": header("The version of the cart or product; of a list, what tells it from others", "\"3\""),
-        "X-Cache": header("Who answered. Carts: memory, replica, primary or database. Catalogue: l1, l2, l3 or miss", "l1"),
+        "X-Cache": header("Who answered. Carts: memory, replica, primary or database. The first page of somebody's orders: primary or database. Catalogue: l1, l2, l3 or miss", "l1"),
         "X-Cache-Status": header("stale: this is past its time, and could not be loaded anew yet", "stale"),
         "Age": header("Seconds since it is known not to have changed", "0"),
         "Cache-Control": header("For how long others may keep it", "public, max-age=5, s-maxage=300, stale-while-revalidate=10"),

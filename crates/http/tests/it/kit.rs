@@ -170,6 +170,7 @@ async fn start(store: &Arc<dyn ShopStore>) -> (CartService, CatalogService, Orde
     let orders = OrderService::start(cartwright_orders::Parts {
         store: Arc::clone(store),
         cache: Some(cache),
+        histories: None,
         events,
         stock: Arc::new(SoldOut(catalog.clone())),
         clock: Arc::new(SystemClock),

@@ -251,6 +251,20 @@ async fn orders_are_listed_for_their_owner() {
     assert_eq!((&mine["total"], mine["items"].as_array().unwrap().len()), (&json!(4), 3));
     assert_eq!(shop.get(ORDERS).await.json()["total"], 5, "an operator");
     assert_eq!(shop.get("/api/v1/users/bob/orders").await.json()["total"], 1);
+    // One document, however it is asked for; other parts are not looked for in the cache.
+    let first = shop.get("/api/v1/users/ana/orders").await;
+    assert_eq!((first.header("x-cache"), &first.json()["page_size"]), ("database", &json!(20)));
+    for same in ["/api/v1/users/ana/orders?page=1&page_size=20", "/api/v1/users/ana/orders?page_size=20"] {
+        let again = shop.get(same).await;
+        assert_eq!((again.header("x-cache"), &again.body), ("database", &first.body), "{same}");
+    }
+    let own = shop.get_as("ana", ORDERS).await;
+    assert_eq!((own.header("x-cache"), &own.body), ("database", &first.body));
+    for other in ["?page=2", "?page_size=3", "?limit=20", "?status=pending"] {
+        let part = shop.get(&format!("/api/v1/users/ana/orders{other}")).await;
+        assert_eq!((part.status.as_u16(), part.header("x-cache")), (200, ""), "{other}");
+    }
+    assert_eq!(shop.get(ORDERS).await.header("x-cache"), "", "everybody's");
     let part = shop.get("/api/v1/users/ana/orders?limit=3").await.json();
     let next = part["next_cursor"].as_str().unwrap();
     let rest = shop.get(&format!("/api/v1/users/ana/orders?limit=3&cursor={next}")).await.json();

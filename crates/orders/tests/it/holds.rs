@@ -11,6 +11,7 @@ async fn shop(clock: &Arc<ManualClock>, heard: &Arc<Heard>) -> (Shop, OrderServi
     let service = OrderService::start(Parts {
         store: Arc::clone(&shop.store) as Arc<dyn ShopStore>,
         cache: Some(Arc::clone(&shop.cache)),
+        histories: None,
         events: Arc::clone(&shop.events) as Arc<dyn EventBus>,
         stock: Arc::clone(heard) as _,
         clock: Arc::clone(clock) as _,

@@ -1,6 +1,7 @@
 //! The service over a real store: SQLite in a private folder.
 #![expect(clippy::unwrap_used, reason = "tests panic to fail")]
 
+mod histories;
 mod holds;
 mod processing;
 
@@ -41,6 +42,7 @@ impl Shop {
         OrderService::start(Parts {
             store: Arc::clone(&self.store) as Arc<dyn ShopStore>,
             cache: Some(Arc::clone(&self.cache)),
+            histories: None,
             events: Arc::clone(&self.events) as Arc<dyn EventBus>,
             stock,
             clock: Arc::new(SystemClock),

@@ -63,6 +63,16 @@ pub enum Placed {
     KeyInFlight,
 }
 
+impl Placed {
+    /// The order that the buyer is told of. `None`: he is not told of any.
+    pub fn order(&self) -> Option<&Order> {
+        match self {
+            Self::Done(order) | Self::Replayed(order) => Some(order),
+            Self::Refused { .. } | Self::KeyReused | Self::KeyInFlight => None,
+        }
+    }
+}
+
 impl From<KeyState<Order>> for Placed {
     fn from(state: KeyState<Order>) -> Self {
         match state {
@@ -159,6 +169,16 @@ pub enum Stepped {
     Forbidden(Order),
     /// There is no such order, or it is somebody else's.
     Missing,
+}
+
+impl Stepped {
+    /// The order as it is, which whoever asked is told. `None`: there is none.
+    pub fn order(&self) -> Option<&Order> {
+        match self {
+            Self::Done { order, .. } | Self::Already(order) | Self::Forbidden(order) => Some(order),
+            Self::Missing => None,
+        }
+    }
 }
 
 /// A part of a list of orders.
