@@ -26,4 +26,4 @@ pub use overview::{Latency, Overview, QueueOverview, Slot, Totals};
 pub use queue::JobQueue;
 pub use registry::Registry;
 pub use schedule::Schedule;
-pub use worker::{Worker, WorkerBuilder, WorkerSettings, describe_metrics};
+pub use worker::{Worker, WorkerBuilder, WorkerSettings, describe_metrics, panic_message};

@@ -19,6 +19,7 @@ use tokio_util::{
 
 pub(crate) use held::HeldJob;
 pub use metrics::describe_metrics;
+pub use run::panic_message;
 
 use crate::{JobQueue, Registry, Schedule};
 use counts::Counts;

@@ -70,7 +70,7 @@ pub(super) async fn run(
         (_, Some(Stop::Cancelled)) => Some(JobOutcome::Cancelled),
         (_, Some(Stop::Ending)) | (None, None) => Some(JobOutcome::Returned { at: run_at }),
         (Some(Ok(Ok(Err(failure)))), None) => Some(failed(&failure)),
-        (Some(Ok(Err(panic))), None) => Some(failed(&message(&*panic).into())),
+        (Some(Ok(Err(panic))), None) => Some(failed(&panic_message(&*panic).into())),
         (Some(Err(_elapsed)), None) => {
             Some(failed(&format!("it took longer than {:?}", policy.timeout).into()))
         }
@@ -94,7 +94,8 @@ fn failed(
     JobOutcome::Retry { at: at.unwrap_or(now), error }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+/// What a panic said, in words.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     format!("it panicked: {}", text.unwrap_or("without a message"))
 }

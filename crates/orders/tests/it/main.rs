@@ -4,6 +4,7 @@
 mod histories;
 mod holds;
 mod processing;
+mod troubles;
 
 use std::{
     sync::{Arc, Mutex},

@@ -24,14 +24,20 @@ const AT_ONCE: Processing = Processing::Automatic { after: Duration::ZERO };
 
 /// Does what it is told for each buyer, and counts how often it is asked.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     asked: Mutex<HashMap<OrderId, u32>>,
     /// Held up by the test as long as it holds the lock.
-    held: tokio::sync::Mutex<()>,
+    pub(crate) held: tokio::sync::Mutex<()>,
+    /// How long it may take for an order.
+    limit: Option<Duration>,
 }
 
 impl Told {
-    fn asked(&self, id: OrderId) -> u32 {
+    pub(crate) fn within(limit: Duration) -> Self {
+        Self { limit: Some(limit), ..Self::default() }
+    }
+
+    pub(crate) fn asked(&self, id: OrderId) -> u32 {
         self.asked.lock().unwrap().get(&id).copied().unwrap_or_default()
     }
 }
@@ -50,6 +56,10 @@ impl Fulfilment for Fulfils {
         match order.owner.as_str() {
             "unlucky" if asked < 3 => Err(NotFulfilled::Later("the carrier is on strike".into())),
             "hopeless" => Err(NotFulfilled::Never("there is no such street".to_owned())),
+            "panics" => panic!("on purpose"),
+            "panics-twice" if asked < 3 => panic!("on purpose"),
+            "hangs" => std::future::pending().await,
+            "hangs-once" if asked < 2 => std::future::pending().await,
             "slow" => {
                 progress.tell(40, "packed").await;
                 let _held = self.0.held.lock().await;
@@ -58,36 +68,49 @@ impl Fulfilment for Fulfils {
             _ => Ok(()),
         }
     }
+
+    fn time_limit(&self) -> Duration {
+        self.0.limit.unwrap_or(PATIENCE)
+    }
 }
 
-struct Works {
-    shop: Shop,
+pub(crate) async fn bought(service: &OrderService, who: &str) -> OrderId {
+    let purchase = Purchase::of_lines([(product("tea"), Quantity::new(2).unwrap())]).unwrap();
+    service.buy(owner(who), purchase, None, None).await.unwrap().0.id
+}
+
+pub(crate) struct Works {
+    pub(crate) shop: Shop,
     service: OrderService,
-    told: Arc<Told>,
-    jobs: Arc<dyn JobStore>,
-    worker: Worker,
+    pub(crate) told: Arc<Told>,
+    pub(crate) jobs: Arc<dyn JobStore>,
+    pub(crate) worker: Worker,
 }
 
 impl Works {
     async fn start(processing: Processing) -> Self {
         let shop = Shop::open().await;
+        shop.offer("tea", 100).await;
         let service = shop.service(Settings { processing, ..Settings::default() }, Arc::new(NobodyListens));
-        let (told, jobs) = (Arc::new(Told::default()), shop.jobs());
+        Self::over(shop, service, Told::default())
+    }
+
+    /// Begins to work on what there is.
+    pub(crate) fn over(shop: Shop, service: OrderService, told: Told) -> Self {
+        let (told, jobs) = (Arc::new(told), shop.jobs());
         let queue = JobQueue::new(Arc::clone(&jobs));
         let fulfils = Arc::new(Fulfils(Arc::clone(&told)));
         let registry = handlers(Registry::new(), &service, &queue, fulfils).unwrap();
         let settings = WorkerSettings { poll: Duration::from_millis(20), ..WorkerSettings::default() };
         let worker = Worker::builder(queue, registry).settings(settings).start();
-        shop.offer("tea", 100).await;
         Self { shop, service, told, jobs, worker }
     }
 
     async fn buy(&self, who: &str) -> OrderId {
-        let purchase = Purchase::of_lines([(product("tea"), Quantity::new(2).unwrap())]).unwrap();
-        self.service.buy(owner(who), purchase, None, None).await.unwrap().0.id
+        bought(&self.service, who).await
     }
 
-    async fn until(&self, id: OrderId, status: OrderStatus) -> OrderState {
+    pub(crate) async fn until(&self, id: OrderId, status: OrderStatus) -> OrderState {
         let reached = async {
             loop {
                 let state = self.service.progress(id, None).await.unwrap();
