@@ -20,6 +20,7 @@ mod serve;
 mod telemetry;
 mod wiring;
 mod worker;
+mod workers;
 
 use std::process::ExitCode;
 

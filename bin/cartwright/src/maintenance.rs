@@ -6,9 +6,7 @@ use anyhow::Context;
 use cartwright_cart::CartService;
 use cartwright_domain::{Clock, SystemClock};
 use cartwright_events::EventService;
-use cartwright_jobs::{
-    Job, JobContext, JobFailure, JobQueue, Policy, Registry, Schedule, Worker, WorkerSettings,
-};
+use cartwright_jobs::{Job, JobContext, JobFailure, JobQueue, Policy, Registry, Schedule, WorkerSettings};
 use cartwright_orders::{NothingToDo, OrderService, OrdersError};
 use cartwright_storage::{JobError, JobName, ShopStore, StorageError};
 use chrono::TimeDelta;
@@ -17,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{InServe, Settings},
     left_alone,
+    workers::Workers,
 };
 
 /// The queue of all of them.
@@ -259,13 +258,13 @@ pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
     ])
 }
 
-/// The worker inside `serve`. `None`: there is to be none.
+/// The workers inside `serve`. `None`: there are to be none.
 pub(crate) async fn start_in_serve(
     settings: &Settings,
     queue: &JobQueue,
     store: &Arc<dyn ShopStore>,
     services: &Services,
-) -> anyhow::Result<Option<Worker>> {
+) -> anyhow::Result<Option<Workers>> {
     let worker = settings.jobs.worker()?;
     let worker = match settings.jobs.in_serve(&settings.database.kind()?) {
         InServe::Off => return Ok(None),
@@ -276,11 +275,10 @@ pub(crate) async fn start_in_serve(
         }
         InServe::Auto | InServe::All => WorkerSettings { queues: None, ..worker },
     };
-    let builder = Worker::builder(queue.clone(), registry(settings, store, queue, services)?);
-    let worker = builder.schedules(schedules()?).settings(worker).start();
+    let workers = Workers::start(settings, queue, &registry(settings, store, queue, services)?, worker)?;
     // Not only at the next minute: what was imported or restored is counted when the server is there.
     if let Err(error) = queue.enqueue(&RefreshStatistics {}).await {
         tracing::warn!(%error, "statistics wait for their next time");
     }
-    Ok(Some(worker))
+    Ok(Some(workers))
 }

@@ -64,7 +64,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let (server, address, ended) = listen(&settings.server, at, configure(state))?;
     let services =
         maintenance::Services { carts: carts.clone(), orders: orders.clone(), events: events.clone() };
-    let worker = maintenance::start_in_serve(&settings, &jobs, &store.shop(), &services).await?;
+    let workers = maintenance::start_in_serve(&settings, &jobs, &store.shop(), &services).await?;
     let tending = tend(catalog.clone(), settings.catalog.warm_per_second);
     tokio::spawn(stop.clone().run_until_cancelled_owned(tending));
     greet(&settings, address, seeded)?;
@@ -80,8 +80,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         }
     };
     // Before what its jobs use.
-    if let Some(worker) = worker {
-        worker.shutdown().await;
+    if let Some(workers) = workers {
+        workers.shutdown().await;
     }
     // Everything that was accepted, also what no client waits for any more.
     carts.shutdown().await;

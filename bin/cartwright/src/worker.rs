@@ -5,7 +5,7 @@ use std::sync::{
 
 use actix_web::dev::ServerHandle;
 use cartwright_http::{AppState, HttpSettings, configure_operations};
-use cartwright_jobs::{JobQueue, Worker};
+use cartwright_jobs::JobQueue;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     serve::{Listening, Signals, listen},
     telemetry,
     wiring::{AnyStore, settle, start_carts, start_catalog, start_events, start_orders},
+    workers::Workers,
 };
 
 /// Works on jobs until it is told to stop.
@@ -49,13 +50,12 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         events: events.clone(),
     };
     let registry = maintenance::registry(settings, &store.shop(), &queue, &services)?;
-    let builder = Worker::builder(queue, registry).schedules(maintenance::schedules()?);
-    let worker = builder.settings(settings.jobs.worker()?).start();
-    tracing::info!(worker = %worker.name(), store = %settings.database.url, "ready");
+    let workers = Workers::start(settings, &queue, &registry, settings.jobs.worker()?)?;
+    tracing::info!(workers = ?workers.names(), store = %settings.database.url, "ready");
     let name = signals.wait().await;
     tracing::info!(signal = name, "stopping: running jobs are finished; a second signal ends at once");
     draining.store(true, Ordering::Relaxed);
-    worker.shutdown().await;
+    workers.shutdown().await;
     events.shutdown().await;
     started.carts.shutdown().await;
     orders.shutdown().await;

@@ -22,6 +22,9 @@ pub(crate) struct Webhooks {
     pub(crate) ca_file: Option<PathBuf>,
     /// Seconds that an attempt may take. Too high: receivers that hang hold up the others. Too low: slow ones get it twice.
     pub(crate) timeout_seconds: u64,
+    /// Deliveries that are under way at a time in one process, beside `jobs.concurrency`. Too high: connections of this
+    /// machine, and of the database at their ends. Too low: receivers that hang hold up the others.
+    pub(crate) concurrency: usize,
     /// Hours for which messages are signed with the old secret, too, after it was rotated. Too high: one that leaked is good
     /// for long. Too low: the receiver does not know the new one yet.
     pub(crate) overlap_hours: u32,
@@ -65,6 +68,7 @@ impl Default for Webhooks {
             allow_http: policy.allow_http,
             ca_file: None,
             timeout_seconds: policy.timeout.as_secs(),
+            concurrency: 32,
             overlap_hours: 24,
             targets: service.targets,
         }
@@ -75,6 +79,7 @@ impl Webhooks {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         for (key, value, least, most) in [
             ("timeout_seconds", self.timeout_seconds, 1, 60),
+            ("concurrency", self.concurrency as u64, 1, 1_000),
             ("overlap_hours", self.overlap_hours.into(), 0, 10_000),
             ("targets", self.targets.into(), 0, 1_000),
         ] {

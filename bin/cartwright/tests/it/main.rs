@@ -11,6 +11,7 @@
 mod client;
 mod commands;
 mod events;
+mod hanging;
 mod histories;
 mod kills;
 mod kit;

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use cartwright_storage::{Claimed, JobName, JobOutcome, QueueFigures, TakenBack};
 use chrono::{DateTime, Utc};
 use metrics::{Counter, Gauge, Histogram, Unit};
@@ -25,7 +27,7 @@ pub fn describe_metrics() {
     metrics::describe_counter!(ENDED, "Attempts that ended here, by kind and outcome");
     metrics::describe_histogram!(RUN, Unit::Seconds, "Time of an attempt, by kind");
     metrics::describe_histogram!(WAIT, Unit::Seconds, "Time from when a job was due to its claim, by queue");
-    metrics::describe_gauge!(RUNNING, "Jobs that run in this process");
+    metrics::describe_gauge!(RUNNING, "Jobs that run in this process, of all its workers");
     metrics::describe_counter!(LOST, "Jobs that ended here after they were given to somebody else");
     metrics::describe_counter!(TAKEN_BACK, "Jobs of dead workers that this process took back, by outcome");
     metrics::describe_counter!(TICKS, "Times of schedules that this process ran, by schedule");
@@ -39,7 +41,10 @@ pub fn describe_metrics() {
 
 /// What a worker counts.
 pub(super) struct Figures {
+    /// Of all workers of the process together.
     running: Gauge,
+    /// Those of this one, as they were told last.
+    told: AtomicUsize,
     lost: Counter,
     claim_batch: Histogram,
     finish_batch: Histogram,
@@ -49,6 +54,7 @@ impl Figures {
     pub(super) fn register() -> Self {
         Self {
             running: metrics::gauge!(RUNNING),
+            told: AtomicUsize::new(0),
             lost: metrics::counter!(LOST),
             claim_batch: metrics::histogram!(CLAIM_BATCH),
             finish_batch: metrics::histogram!(FINISH_BATCH),
@@ -72,7 +78,8 @@ impl Figures {
     }
 
     pub(super) fn running(&self, jobs: usize) {
-        self.running.set(jobs as f64);
+        let before = self.told.swap(jobs, Ordering::Relaxed);
+        self.running.increment(jobs as f64 - before as f64);
     }
 
     pub(super) fn ended(&self, ended: &Ended) {
