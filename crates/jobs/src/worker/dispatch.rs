@@ -169,6 +169,8 @@ impl Dispatcher {
                         self.waiting.push_back(job);
                     }
                 }
+                // It may have taken so long that they are not ours any more.
+                self.shared.held.stop_unconfirmed(now, self.shared.settings.lease);
             }
             Err(error) => {
                 tracing::warn!(%error, "no jobs could be claimed");

@@ -128,6 +128,7 @@ impl WorkerBuilder {
             }
         };
         upkeep.spawn(until_killed(Box::pin(upkeep::beat(Arc::clone(&shared)))));
+        upkeep.spawn(until_killed(Box::pin(upkeep::let_go(Arc::clone(&shared)))));
         upkeep.spawn(until_killed(Box::pin(upkeep::cancel(Arc::clone(&shared)))));
         upkeep.spawn(until_killed(Box::pin(upkeep::take_back(Arc::clone(&shared)))));
         upkeep.spawn(until_killed(Box::pin(upkeep::count(Arc::clone(&shared)))));

@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use cartwright_storage::{Beat, Heartbeat, JobName, Tick, slot_of};
+use cartwright_storage::{Beat, Heartbeat, Hold, JobName, Progress, Tick, slot_of};
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Shared, held::Stop};
 use crate::Schedule;
@@ -44,37 +44,60 @@ pub(super) async fn beat(shared: Arc<Shared>) {
             let first = if jobs.is_empty() { vec![&jobs[..]] } else { jobs.chunks(BEATEN).collect() };
             let mut failed = false;
             for jobs in first {
-                let beat = Heartbeat {
-                    worker: &shared.name,
-                    queues: &shared.queues,
-                    concurrency: u32::try_from(shared.settings.concurrency).unwrap_or(u32::MAX),
-                    lease,
-                    jobs,
-                };
-                match shared.queue.store().heartbeat(&beat, shared.queue.clock().now()).await {
-                    Ok(beats) => {
-                        for ((hold, _), beat) in jobs.iter().zip(beats) {
-                            match beat {
-                                Beat::Held => shared.held.confirm(*hold, asked),
-                                Beat::Cancel => {
-                                    shared.held.confirm(*hold, asked);
-                                    shared.held.stop(*hold, Stop::Cancelled);
-                                }
-                                Beat::Lost => shared.held.stop(*hold, Stop::Lost),
-                            }
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a heartbeat was not written");
-                        shared.held.untold(jobs);
-                        failed = true;
-                    }
-                }
+                failed |= !beat_for(&shared, jobs, asked).await;
             }
             if all && !failed {
                 all_at = asked + lease / 3;
             }
         }
+    }
+}
+
+/// One heartbeat, which has as long as there is between two of them. Whether it was written.
+async fn beat_for(shared: &Shared, jobs: &[(Hold, Option<Progress>)], asked: Instant) -> bool {
+    let lease = shared.settings.lease;
+    let beat = Heartbeat {
+        worker: &shared.name,
+        queues: &shared.queues,
+        concurrency: u32::try_from(shared.settings.concurrency).unwrap_or(u32::MAX),
+        lease,
+        jobs,
+    };
+    let written = shared.queue.store().heartbeat(&beat, shared.queue.clock().now());
+    let beats = match timeout(lease / 3, written).await {
+        Ok(Ok(beats)) => beats,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a heartbeat was not written");
+            shared.held.untold(jobs);
+            return false;
+        }
+        Err(_elapsed) => {
+            tracing::warn!("a heartbeat was not written in {:?}", lease / 3);
+            shared.held.untold(jobs);
+            return false;
+        }
+    };
+    for ((hold, _), beat) in jobs.iter().zip(beats) {
+        match beat {
+            Beat::Held => shared.held.confirm(*hold, asked),
+            Beat::Cancel => {
+                shared.held.confirm(*hold, asked);
+                shared.held.stop(*hold, Stop::Cancelled);
+            }
+            Beat::Lost => shared.held.stop(*hold, Stop::Lost),
+        }
+    }
+    true
+}
+
+/// Stops jobs whose leases others may soon have. By itself: it waits for no answer of the store.
+pub(super) async fn let_go(shared: Arc<Shared>) {
+    let lease = shared.settings.lease;
+    // Twice in the margin before the end of a lease.
+    let mut tick = interval((lease / 20).max(Duration::from_millis(1)));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
         shared.held.stop_unconfirmed(Instant::now(), lease);
     }
 }

@@ -1,12 +1,13 @@
 //! Workers that end without a word, and those that are thought dead.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use cartwright_jobs::{Worker, WorkerSettings};
-use cartwright_storage::{Finished, JobOutcome, JobState};
-use tokio::time::{Instant, sleep};
+use cartwright_storage::{BatchPolicy, CartStore, CatalogStore, Finished, JobOutcome, JobState};
+use cartwright_storage_tests::{BlockingFence, add, details, imported};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::kit::{Do, Shop, quick, until};
+use crate::kit::{Do, PATIENCE, Shop, quick, until};
 
 /// Whoever is killed whenever, each job is done, and its end is written once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,6 +79,32 @@ async fn heartbeats_keep_long_jobs() {
     for worker in workers {
         worker.shutdown().await;
     }
+}
+
+/// Whoever writes holds up all heartbeats: the job is stopped before others may have it, not when the store answers again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_that_hangs_keeps_no_job() {
+    let shop = Shop::new().await;
+    let products = [imported("tea", details("tea", 250))];
+    shop.store.import_products(&products, shop.queue.clock().now()).await.unwrap();
+    let worker = shop.worker();
+    let id = shop.put("x", Do::Report).await;
+    until("it runs", || shop.log.begun("x") == 1).await;
+    let fence = Arc::new(BlockingFence::default());
+    let writing = {
+        let (store, fence) = (Arc::clone(&shop.store), Arc::clone(&fence));
+        let policy = BatchPolicy { clock: Arc::clone(shop.queue.clock()), allow_unlisted: false };
+        tokio::spawn(async move { store.execute_batch(&[add("ana", "tea", 1)], &policy, &*fence).await })
+    };
+    timeout(PATIENCE, fence.reached()).await.unwrap();
+    until("it is stopped", || shop.log.of("x") == (1, 1)).await;
+    assert!(!writing.is_finished(), "while nothing is written");
+    fence.release();
+    writing.await.unwrap().unwrap();
+    // What it said does not count; it is begun again when the lease has ended.
+    until("it runs again", || shop.log.begun("x") == 2).await;
+    assert_eq!(shop.record(id).await.attempt, 2);
+    worker.shutdown().await;
 }
 
 /// Somebody else got the job: the handler is stopped, and what it says does not count.

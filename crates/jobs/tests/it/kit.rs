@@ -8,7 +8,7 @@ use std::{
 };
 
 use cartwright_jobs::{Job, JobContext, JobFailure, JobQueue, Policy, Registry, Worker, WorkerSettings};
-use cartwright_storage::{Enqueued, JobId, JobRecord, JobState};
+use cartwright_storage::{Enqueued, JobId, JobRecord, JobState, JobStore};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -108,6 +108,7 @@ async fn carry_out(log: Log, task: Task, context: JobContext) -> Result<(), JobF
 pub(crate) struct Shop {
     pub(crate) queue: JobQueue,
     pub(crate) log: Log,
+    pub(crate) store: Arc<SqliteStore>,
     _folder: TempDir,
 }
 
@@ -120,8 +121,9 @@ pub(crate) async fn open(path: &Path) -> SqliteStore {
 impl Shop {
     pub(crate) async fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let store = open(&folder.path().join("shop.db")).await;
-        Self { queue: JobQueue::new(Arc::new(store)), log: Log::default(), _folder: folder }
+        let store = Arc::new(open(&folder.path().join("shop.db")).await);
+        let queue = JobQueue::new(Arc::clone(&store) as Arc<dyn JobStore>);
+        Self { queue, log: Log::default(), store, _folder: folder }
     }
 
     pub(crate) fn registry(&self) -> Registry {
