@@ -26,6 +26,9 @@ use super::{
 
 /// The pause after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
+/// How long a job may wait here for a handler that is free. Longer than jobs wait that were claimed in advance of quick
+/// ones; others may have it then.
+const WAITS: Duration = Duration::from_secs(1);
 /// How long after the last handler has been stopped it may take to tell of it.
 const TELLING: Duration = Duration::from_secs(5);
 
@@ -39,8 +42,8 @@ pub(super) struct Dispatcher {
     running: JoinSet<Ended>,
     /// Which job a task is of, for tasks that end without a word.
     tasks: HashMap<Id, Hold>,
-    /// Claimed and not begun.
-    waiting: VecDeque<Claimed>,
+    /// Claimed and not begun, with when each came: the first was first.
+    waiting: VecDeque<(Instant, Claimed)>,
     ended: Vec<Finished>,
     claiming: Option<Claiming>,
     telling: Option<Telling>,
@@ -83,6 +86,7 @@ impl Dispatcher {
             let looks = self.ending.is_none() && self.claiming.is_none() && self.wanted() > 0;
             let stop_at = self.ending.map_or(look_at, |(stop_at, _)| stop_at);
             let give_up_at = self.ending.map_or(look_at, |(_, give_up_at)| give_up_at);
+            let waits_until = self.waiting.front().map_or(look_at, |(since, _)| *since + WAITS);
             let now = Instant::now();
             tokio::select! {
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
@@ -102,6 +106,7 @@ impl Dispatcher {
                 Ok(()) = self.news.changed(), if self.ending.is_none() => self.pace.news(),
                 () = sleep_until(look_at), if looks && look_at > now => {}
                 () = sleep_until(self.tell_at), if self.telling.is_none() && !self.ended.is_empty() => {}
+                () = sleep_until(waits_until), if !self.waiting.is_empty() => self.let_go(),
                 () = ending.cancelled(), if self.ending.is_none() => self.give_back(),
                 () = sleep_until(stop_at), if self.ending.is_some() && stop_at > now => {
                     self.shared.held.stop_all(Stop::Ending);
@@ -166,7 +171,7 @@ impl Dispatcher {
                     if self.ending.is_some() {
                         self.ended.push(given_back(&job));
                     } else {
-                        self.waiting.push_back(job);
+                        self.waiting.push_back((now, job));
                     }
                 }
                 // It may have taken so long that they are not ours any more.
@@ -182,7 +187,7 @@ impl Dispatcher {
     /// Starts what waits, as long as there is room.
     fn begin(&mut self) {
         while self.running.len() < self.shared.settings.concurrency {
-            let Some(claimed) = self.waiting.pop_front() else { break };
+            let Some((_, claimed)) = self.waiting.pop_front() else { break };
             let hold = claimed.hold;
             let Some(held) = self.shared.held.get(hold) else { continue };
             match held.stopped() {
@@ -259,11 +264,20 @@ impl Dispatcher {
         }
     }
 
+    /// What runs is slower than what ran before: what has waited for long is for others, and no more is claimed in advance.
+    fn let_go(&mut self) {
+        let now = Instant::now();
+        self.pace.stalls(now);
+        let long = self.waiting.iter().take_while(|(since, _)| *since + WAITS <= now).count();
+        tracing::debug!(jobs = long, "claimed in advance, and given back");
+        self.ended.extend(self.waiting.drain(..long).map(|(_, job)| given_back(&job)));
+    }
+
     /// The worker is to end: what was not begun is for others.
     fn give_back(&mut self) {
         let stop_at = Instant::now() + self.shared.settings.patience;
         self.ending = Some((stop_at, stop_at + run::GRACE + TELLING));
-        self.ended.extend(self.waiting.drain(..).map(|job| given_back(&job)));
+        self.ended.extend(self.waiting.drain(..).map(|(_, job)| given_back(&job)));
     }
 }
 

@@ -45,6 +45,11 @@ impl Pace {
         (self.per_second * AHEAD) as usize
     }
 
+    /// Jobs end no longer as quickly as was thought.
+    pub(super) fn stalls(&mut self, now: Instant) {
+        (self.since, self.ended, self.per_second) = (now, 0, 0.0);
+    }
+
     pub(super) fn ended(&mut self) {
         self.ended = self.ended.saturating_add(1);
     }
@@ -113,5 +118,7 @@ mod tests {
         (0..1000).for_each(|_| pace.ended());
         pace.claims(start + Duration::from_millis(100));
         assert_eq!(pace.ahead(), 500);
+        pace.stalls(start + Duration::from_secs(2));
+        assert_eq!(pace.ahead(), 0);
     }
 }

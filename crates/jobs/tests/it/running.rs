@@ -135,3 +135,21 @@ async fn as_many_run_at_a_time_as_may() {
     assert_eq!(most, 4);
     worker.shutdown().await;
 }
+
+/// After quick jobs many are claimed in advance. When those that run turn slow, the others go to whoever is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_do_not_wait_behind_slow_ones_while_others_are_idle() {
+    let shop = Shop::new().await;
+    let quick_ones = (0..3000).map(|n| task(&n, Do::Nothing));
+    let slow = (0..4).map(|n| task(&format!("slow {n}"), Do::Report));
+    let behind = (0..200).map(|n| task(&format!("behind {n}"), Do::Nothing));
+    let tasks: Vec<Task> = quick_ones.chain(slow).chain(behind).collect();
+    shop.queue.enqueue_all(&tasks).await.unwrap();
+    let first = shop.worker();
+    until("it is at the slow ones", || (0..4).all(|n| shop.log.begun(&format!("slow {n}")) == 1)).await;
+    let second = shop.worker();
+    until("the others are done", || (0..200).all(|n| shop.log.of(&format!("behind {n}")) == (1, 1))).await;
+    assert!((0..4).all(|n| shop.log.of(&format!("slow {n}")) == (1, 0)), "while they run");
+    first.shutdown().await;
+    second.shutdown().await;
+}
