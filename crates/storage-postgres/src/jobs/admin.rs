@@ -7,12 +7,19 @@ use cartwright_storage::{
     QueueFigures, Rate, Retried, StorageError, WorkerRecord,
 };
 use chrono::{DateTime, Utc};
-use diesel::OptionalExtension;
+use diesel::{
+    OptionalExtension,
+    result::{DatabaseErrorKind, Error},
+};
 use diesel_async::RunQueryDsl;
 use futures_util::join;
 
-use super::work::{attempts, name};
+use super::{
+    failing::TRIES,
+    work::{attempts, name},
+};
 use crate::{
+    orders::collided,
     products::finished,
     read,
     sql::{
@@ -23,6 +30,7 @@ use crate::{
         },
     },
     store::PostgresStore,
+    transaction::Failure,
 };
 
 const DEAD: i16 = 3;
@@ -131,7 +139,18 @@ impl PostgresStore {
         })
     }
 
+    /// Begun anew when its key was taken between two statements.
     pub(super) async fn retry_one(&self, id: JobId, now: DateTime<Utc>) -> Result<Retried, StorageError> {
+        for _ in 0..TRIES {
+            if let Some(retried) = self.try_retry(id, now).await? {
+                return Ok(retried);
+            }
+        }
+        Err(collided())
+    }
+
+    /// `None`: somebody took the key meanwhile.
+    async fn try_retry(&self, id: JobId, now: DateTime<Utc>) -> Result<Option<Retried>, StorageError> {
         let transaction = self.transaction().await?;
         let (begun, locked, state) = join!(
             transaction.begin(),
@@ -150,13 +169,16 @@ impl PostgresStore {
             None if state.is_empty() => Some(Retried::Unknown),
             None => Some(Retried::NotDead),
         };
-        if let Some(refused) = refused {
+        if refused.is_some() {
             transaction.commit().await?;
             return Ok(refused);
         }
         let (retried, committed) =
             join!(RetryJob { id: id.0, now }.execute(&mut transaction.pipe()), transaction.pipe_commit());
-        finished(transaction, retried, committed).await.map(|_| Retried::Queued)
+        if let Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) = retried {
+            return transaction.roll_back_for_another_try(Failure::Overtaken).await.map(|()| None);
+        }
+        finished(transaction, retried, committed).await.map(|_| Some(Retried::Queued))
     }
 
     pub(super) async fn listed_jobs(&self, filter: &JobFilter) -> Result<Vec<JobRecord>, StorageError> {

@@ -22,7 +22,7 @@ use crate::{
 const KEPT: i64 = MAX_ATTEMPT.cast_signed() as i64;
 
 /// How often dead letters are tried again whose key somebody takes at the same moment.
-const TRIES: u32 = 10;
+pub(super) const TRIES: u32 = 10;
 
 impl PostgresStore {
     pub(super) async fn failing(

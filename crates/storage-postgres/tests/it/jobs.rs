@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use cartwright_domain::{Clock, SystemClock};
 use cartwright_storage::{
     Claim, Finished, Heartbeat, Hold, JobFilter, JobId, JobName, JobOutcome, JobState, JobStore, NewJob,
-    Payload, Priority, Progress, UniqueKey,
+    Payload, Priority, Progress, Retried, UniqueKey,
 };
 use cartwright_storage_postgres::PostgresStore;
 use cartwright_testkit::eventually;
@@ -210,4 +211,32 @@ async fn nothing_is_left_behind_however_much_is_done_before_it() {
         missing.retain(|id| !holds.iter().any(|hold| hold.id == *id));
         assert!(begun.elapsed() < Duration::from_secs(10) && claimed < 1_900, "{missing:?} of {claimed}");
     }
+}
+
+/// Somebody takes the key of a dead letter while it is being retried: that is told as if it had been so before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_taken_during_a_retry_is_a_duplicate() {
+    let url = fresh_url().await;
+    let (store, mut server) = (node(&url).await, direct(&url).await);
+    let now = SystemClock.now();
+    let key = Some(UniqueKey::new("k").unwrap());
+    let job = NewJob { unique_key: key, ..NewJob::new(name("q"), name("k"), Payload::of(&0).unwrap()) };
+    let dead = store.enqueue(&[job], now).await.unwrap()[0].id();
+    server.batch_execute("UPDATE jobs SET state = 3").await.unwrap();
+    let other = server.transaction().await.unwrap();
+    let made = "INSERT INTO jobs (queue, kind, state, priority, max_attempts, run_at, rank, created_at, payload, unique_key) \
+                VALUES ('q', 'k', 1, 0, 5, now(), now(), now(), '{}', 'k') RETURNING id";
+    let made: i64 = other.query_one(made, &[]).await.unwrap().get(0);
+    let retrying = tokio::spawn({
+        let store = store.clone();
+        async move { store.retry_job(dead, now).await }
+    });
+    let watching = direct(&url).await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually(Duration::from_secs(10), || async {
+        watching.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
+    other.commit().await.unwrap();
+    assert_eq!(retrying.await.unwrap().unwrap(), Retried::Duplicate(JobId(made)));
 }
