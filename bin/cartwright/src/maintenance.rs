@@ -1,6 +1,6 @@
 //! Which jobs there are, and when: those that look after the database itself, and those of orders.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use cartwright_cart::CartService;
@@ -32,9 +32,9 @@ const EXPIRED_AT_ONCE: u32 = 100;
 const WORKERS_LISTED: TimeDelta = TimeDelta::hours(1);
 
 /// Declares jobs that are about nothing but themselves. One of each kind waits or runs at a time, and each is tried again
-/// at its next time.
+/// at its next time. Some may take longer than others.
 macro_rules! maintenance {
-    ($($(#[$doc:meta])* $name:ident = $kind:literal),* $(,)?) => {$(
+    ($($(#[$doc:meta])* $name:ident = $kind:literal $(within $minutes:literal minutes)?),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(Debug, Serialize, Deserialize)]
         struct $name {}
@@ -44,7 +44,11 @@ macro_rules! maintenance {
             const QUEUE: &'static str = QUEUE;
 
             fn policy() -> Policy {
-                Policy { max_attempts: 3, ..Policy::default() }
+                Policy {
+                    max_attempts: 3,
+                    $(timeout: Duration::from_secs($minutes * 60),)?
+                    ..Policy::default()
+                }
             }
 
             fn unique_key(&self) -> Option<String> {
@@ -64,7 +68,7 @@ maintenance! {
     /// Removes jobs that were finished long ago.
     CleanJobs = "jobs.clean",
     /// Compares stock with its ledger.
-    AuditStock = "stock.audit",
+    AuditStock = "stock.audit" within 35 minutes,
     /// Removes events that were kept for long enough.
     CleanEvents = "events.clean",
     /// Tells of holds that are about to expire.
@@ -146,14 +150,7 @@ fn upkeep(
         .and_then(|registry| {
             registry.on(move |_: AuditStock, _context| {
                 let store = Arc::clone(&stock);
-                async move {
-                    let drift = store.stock_drift().await?;
-                    metrics::gauge!("cartwright_stock_drift").set(drift as f64);
-                    if drift > 0 {
-                        tracing::error!(products = drift, "stock is not what its ledger says");
-                    }
-                    Ok(())
-                }
+                async move { audit(&*store).await }
             })
         })
         .and_then(|registry| {
@@ -174,6 +171,18 @@ fn upkeep(
             })
         });
     registry.context("a job with a bad name")
+}
+
+/// The figure is none when nothing could be counted: what was right an hour ago need not be so now.
+async fn audit(store: &dyn ShopStore) -> Result<(), JobFailure> {
+    let counted = store.stock_drift().await;
+    metrics::gauge!("cartwright_stock_drift")
+        .set(counted.as_ref().map_or(f64::NAN, |products| *products as f64));
+    let drift = counted?;
+    if drift > 0 {
+        tracing::error!(products = drift, "stock is not what its ledger says");
+    }
+    Ok(())
 }
 
 /// Those that look after events.
@@ -270,8 +279,8 @@ pub(crate) async fn start_in_serve(
         InServe::Off => return Ok(None),
         InServe::Maintenance => {
             let queues = Some(vec![JobName::new(QUEUE)?]);
-            // One after the other, so that they take no connections from the shoppers.
-            WorkerSettings { queues, concurrency: 1, ..worker }
+            // Few, so that they take no connections from the shoppers; and not one, for some take minutes.
+            WorkerSettings { queues, concurrency: 2, ..worker }
         }
         InServe::Auto | InServe::All => WorkerSettings { queues: None, ..worker },
     };

@@ -1,5 +1,6 @@
 //! Orders, and the stock that they take and return.
 
+mod audit;
 mod list;
 mod place;
 pub(crate) mod read;
@@ -16,8 +17,8 @@ use chrono::{DateTime, Utc};
 use diesel_async::RunQueryDsl;
 
 use crate::{
-    read::{bad, count},
-    sql::{CountDrift, LoadOrderNote, LoadOrders, LoadTransitions, NoteOrder, OrderRow},
+    read::bad,
+    sql::{LoadOrderNote, LoadOrders, LoadTransitions, NoteOrder, OrderRow},
     store::PostgresStore,
 };
 
@@ -96,8 +97,6 @@ impl OrderStore for PostgresStore {
     }
 
     async fn stock_drift(&self) -> Result<u64, StorageError> {
-        let counted =
-            self.run(async |connection| CountDrift {}.get_result::<(i64,)>(connection).await).await?;
-        count(counted.0)
+        self.drift().await
     }
 }

@@ -7,8 +7,8 @@ use std::{
 
 use cartwright_domain::{Clock, NewProduct, SearchQuery, SystemClock};
 use cartwright_storage::{
-    CartStore, CatalogStore, Created, GateStore, GenerationStore, ListingStore, Outcome, PositionStore,
-    ReadFrom, StorageError,
+    CartStore, CatalogStore, Created, GateStore, GenerationStore, ListingStore, OrderStore, Outcome,
+    PositionStore, ReadFrom, StorageError,
 };
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
 use cartwright_storage_tests::{BlockingFence, add, claim, details, owner};
@@ -303,4 +303,20 @@ async fn searches_leave_connections_to_others() {
     for search in searches {
         search.await.unwrap().unwrap();
     }
+}
+
+/// A ledger that takes longer to read than any statement may take: the audit waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_takes_the_time_that_it_takes() {
+    let (url, _) = shop().await;
+    let options = PostgresOptions { call_timeout: Duration::from_secs(1), ..PostgresOptions::new(&url) };
+    let store = PostgresStore::connect(options).await.unwrap();
+    let server = direct(&url).await;
+    // One row, read for longer than the fifteen seconds that a session's statement has.
+    let slow = "UPDATE products SET stock = 7; \
+                ALTER TABLE stock_ledger RENAME TO rows_of_ledger; \
+                CREATE VIEW stock_ledger AS SELECT product_id, units + 1 AS units FROM rows_of_ledger \
+                    WHERE pg_sleep(16) IS NOT NULL";
+    server.batch_execute(slow).await.unwrap();
+    assert_eq!(store.stock_drift().await.unwrap(), 1, "the view has one unit more");
 }

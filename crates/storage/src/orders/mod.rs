@@ -283,7 +283,8 @@ pub trait OrderStore: Send + Sync + 'static {
     /// [`StorageError`] when it could not be read.
     async fn list_orders(&self, query: &OrderQuery) -> Result<ListedOrders, StorageError>;
 
-    /// How many products have another stock than their ledger says. Must be 0. Reads both as a whole.
+    /// How many products have another stock than their ledger says. Must be 0. Reads both as a whole, which may take
+    /// minutes.
     ///
     /// # Errors
     /// [`StorageError`] when it could not be read.
