@@ -291,3 +291,29 @@ pub(crate) async fn start_in_serve(
     }
     Ok(Some(workers))
 }
+
+#[cfg(test)]
+mod tests {
+    use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn an_audit_that_fails_leaves_no_figure_of_before() {
+        let (recorder, folder) = (PrometheusBuilder::new().build_recorder(), tempfile::tempdir().unwrap());
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let told = || {
+            let rendered = recorder.handle().render();
+            let mut lines = rendered.lines();
+            lines.find_map(|line| line.strip_prefix("cartwright_stock_drift ").map(str::to_owned))
+        };
+        let open = async |name| SqliteStore::open(&folder.path().join(name), SqliteOptions::default()).await;
+        let (whole, empty) = (runtime.block_on(open("a")).unwrap(), runtime.block_on(open("b")).unwrap());
+        runtime.block_on(whole.migrate()).unwrap();
+        let audited =
+            |store| metrics::with_local_recorder(&recorder, || runtime.block_on(audit(store)).is_ok());
+        assert_eq!((audited(&whole), told()), (true, Some("0".to_owned())));
+        assert_eq!((audited(&empty), told()), (false, Some("NaN".to_owned())));
+    }
+}
