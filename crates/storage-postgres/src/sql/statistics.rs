@@ -87,16 +87,15 @@ statement! {
              AND o.made_by < pg_snapshot_xmin(pg_current_snapshot()) \
          ORDER BY o.made_by, o.id LIMIT $3), \
      lines AS MATERIALIZED ( \
-         SELECT b.id, b.day, l.product_id, l.quantity, \
-                row_number() OVER (PARTITION BY b.id ORDER BY l.product_id) AS at \
-         FROM batch b JOIN order_lines l ON l.order_id = b.id \
+         SELECT b.id, b.day, l.product_id, l.quantity FROM batch b JOIN order_lines l ON l.order_id = b.id \
          WHERE b.status NOT IN ('failed', 'cancelled', 'expired')), \
+     together AS ( \
+         SELECT (array_agg(product_id ORDER BY product_id))[:$4::integer] AS products FROM lines GROUP BY id HAVING count(*) > 1), \
      paired AS ( \
          INSERT INTO copurchases AS c (product_id, other_id, orders) \
-         SELECT l.product_id, other.product_id, count(*) FROM lines l \
-         CROSS JOIN LATERAL ( \
-             SELECT product_id FROM order_lines WHERE order_id = l.id ORDER BY product_id LIMIT $4) AS other \
-         WHERE l.at <= $4 AND other.product_id <> l.product_id GROUP BY 1, 2 ORDER BY 1, 2 \
+         SELECT one.id, other.id, count(*) \
+         FROM together t CROSS JOIN unnest(t.products) AS one (id) CROSS JOIN unnest(t.products) AS other (id) \
+         WHERE one.id <> other.id GROUP BY 1, 2 ORDER BY 1, 2 \
          ON CONFLICT (product_id, other_id) DO UPDATE SET orders = c.orders + excluded.orders), \
      daily AS ( \
          INSERT INTO product_sales_by_day AS s (day, product_id, units) \
