@@ -236,12 +236,13 @@ statement! {
 }
 
 statement! {
-    /// The first step of an order and those after it: from, to, when, why.
+    /// The first step of an order and those after it: from, to, when, why. By where they lead, and not by their times: who
+    /// waits for an order has looked at the clock before.
     LoadTransitions { id: Uuid as Key }
     (Nullable<Text>, Text, Timestamptz, Nullable<Text>)
     "SELECT NULL, 'pending', created_at, NULL FROM orders WHERE id = $1 \
      UNION ALL \
-     (SELECT from_status, to_status, at, reason FROM order_transitions WHERE order_id = $1 ORDER BY at, from_status = 'processing')"
+     (SELECT from_status, to_status, at, reason FROM order_transitions WHERE order_id = $1 ORDER BY from_status = 'processing', at)"
 }
 
 statement! {

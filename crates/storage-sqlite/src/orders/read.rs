@@ -49,7 +49,7 @@ const LOAD_FIRST: &str = "SELECT created_at FROM orders WHERE id = ?";
 const LOAD_TRANSITIONS: &str = "\
     SELECT t.from_status, t.to_status, t.at, t.reason \
     FROM orders AS o CROSS JOIN order_transitions AS t ON t.order_number = o.number \
-    WHERE o.id = ? ORDER BY t.at, t.from_status = 'processing'";
+    WHERE o.id = ? ORDER BY t.from_status = 'processing', t.at";
 
 pub(super) fn order(
     (id, owner, status, currency, cart_version, created_at, updated_at, lines): OrderRow,
