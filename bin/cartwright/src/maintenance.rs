@@ -1,6 +1,9 @@
 //! Which jobs there are, and when: those that look after the database itself, and those of orders.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use cartwright_cart::CartService;
@@ -24,6 +27,8 @@ const QUEUE: &str = "maintenance";
 const AT_ONCE: u32 = 5_000;
 /// Rows of events that one statement removes; each may have hundreds of them.
 const EVENT_ROWS_AT_ONCE: u32 = 1_000;
+/// How much longer than a portion the pause after it is.
+const PAUSES: u32 = 3;
 /// Orders that are counted in one transaction.
 const COUNTED_AT_ONCE: u32 = 1_000;
 /// Holds whose units are given back in one transaction. Their products are locked as long.
@@ -239,13 +244,20 @@ fn all(rows: u64) -> bool {
     rows >= u64::from(AT_ONCE)
 }
 
-/// Until there is no more, or somebody wants it to stop: the next run goes on from there.
+/// Until there is no more, or somebody wants it to stop: the next run goes on from there. Nobody waits for it, so it leaves
+/// the database to others most of the time.
 async fn in_portions<E: std::error::Error + Send + Sync + 'static>(
     context: JobContext,
     portion: impl AsyncFn() -> Result<bool, E>,
 ) -> Result<(), JobFailure> {
-    while portion().await? && !context.is_stopped() {}
-    Ok(())
+    loop {
+        let began = Instant::now();
+        let more = portion().await?;
+        if !more || context.is_stopped() {
+            return Ok(());
+        }
+        tokio::time::sleep(began.elapsed() * PAUSES).await;
+    }
 }
 
 /// When they are done. UTC.

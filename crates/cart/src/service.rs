@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use cartwright_cache::{
     CacheStatus, CartCache, CartEvent, EventBus, EventHub, Layer, StoreValue, Subscription,
 };
-use cartwright_coherence::{Combiner, Fencing, Limits, NotTaken, Run};
+use cartwright_coherence::{Combiner, Fencing, Gathering, Limits, NotTaken, Run};
 use cartwright_domain::{Cart, Clock, OwnerId, SystemClock, merge};
 use cartwright_storage::{BatchPolicy, CartRequest, Store};
 use metrics::{Counter, Histogram};
@@ -24,7 +24,7 @@ use crate::{
 
 /// How long a batch of writes or misses waits for those who were answered with the batch before: clients need about
 /// this long to come back.
-const GATHERING: Duration = Duration::from_millis(1);
+const GATHERING: Gathering = Gathering { at_most: Duration::from_millis(1), percent: 94 };
 
 /// A batch that takes longer is not waited for by the next.
 const SLOW: Duration = Duration::from_millis(5);
@@ -142,21 +142,21 @@ impl CartServiceBuilder {
             slow: SLOW,
             gathering,
         };
-        let misses =
-            Combiner::new(1, limits(settings.read_batch, READ_TRANSACTIONS, GATHERING), &tasks, &misses);
+        let misses = Combiner::new(
+            1,
+            limits(settings.read_batch, READ_TRANSACTIONS, Some(GATHERING)),
+            &tasks,
+            &misses,
+        );
         let reads: Run<OwnerId, Answered<Read>> = {
             let (shared, misses) = (Arc::clone(&shared), Arc::new(misses));
             Arc::new(move |turn| Box::pin(read::run(Arc::clone(&shared), Arc::clone(&misses), turn)))
         };
-        let readers = Combiner::new(
-            settings.read_lanes,
-            limits(settings.read_batch, 1, Duration::ZERO),
-            &tasks,
-            &reads,
-        );
+        let readers =
+            Combiner::new(settings.read_lanes, limits(settings.read_batch, 1, None), &tasks, &reads);
         let writers = Combiner::new(
             1,
-            limits(settings.write_batch, settings.write_transactions, GATHERING),
+            limits(settings.write_batch, settings.write_transactions, Some(GATHERING)),
             &tasks,
             &writes,
         );

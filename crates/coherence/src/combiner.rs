@@ -69,9 +69,19 @@ pub struct Limits {
     /// A batch that takes longer is not waited for: the next one may begin beside it. Waiting makes batches large, and large
     /// ones are cheap; but not for a slow disk, or for somebody else's lock.
     pub slow: Duration,
-    /// How long after a batch the next one waits until about as many wait as that one had. Clients who were answered
-    /// together come back together: the first of them would otherwise be a batch alone, for which all others wait.
-    pub gathering: Duration,
+    /// Whether a batch waits for those who were answered with the one before. Clients who were answered together come back
+    /// together: the first of them would otherwise be a batch alone, for which all others wait.
+    pub gathering: Option<Gathering>,
+}
+
+/// How long a batch waits for those who were answered with the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct Gathering {
+    /// Until so long after that.
+    pub at_most: Duration,
+    /// Until so many wait, of a hundred that it had. Of nearly all of them large batches are made, which are cheap. With half of
+    /// them two groups take turns: one is served while the other comes back.
+    pub percent: usize,
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Combiner<Req, Resp> {
@@ -194,7 +204,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
             let turn = Turn { lane: Arc::clone(self), number, runtime: runtime.clone(), size: None };
             let mut batch = (self.run)(turn);
             // In a task of its own: a panic loses one batch (its callers are told), not the lane.
-            if self.limits.at_once == 1 && self.limits.gathering.is_zero() {
+            if self.limits.at_once == 1 && self.limits.gathering.is_none() {
                 self.tracker.spawn_on(batch, runtime);
                 return;
             }
@@ -217,17 +227,18 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
         state.waiting.len() < state.enough
     }
 
-    /// Waits until about as many wait as the last batch had, but no longer than it may take them to come back.
+    /// Waits for those who were answered with the last batch, as far as is said.
     async fn gather(&self, number: u64) {
+        let Some(Gathering { at_most, percent }) = self.limits.gathering else { return };
         let until = {
             let mut state = self.lock();
-            let Some((ended, size)) = state.last.filter(|_| !self.limits.gathering.is_zero()) else { return };
-            let enough = (size - size / 16).min(self.limits.batch);
+            let Some((ended, size)) = state.last else { return };
+            let enough = (size * percent / 100).min(self.limits.batch);
             if state.waiting.len() >= enough {
                 return;
             }
             state.enough = enough;
-            ended + self.limits.gathering
+            ended + at_most
         };
         let gathered = async {
             while self.lack() {

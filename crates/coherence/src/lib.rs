@@ -8,6 +8,6 @@ mod combiner;
 mod fencing;
 mod forgetting;
 
-pub use combiner::{BatchFuture, Combiner, Limits, NotTaken, Run, Turn, Waiting};
+pub use combiner::{BatchFuture, Combiner, Gathering, Limits, NotTaken, Run, Turn, Waiting};
 pub use fencing::{FencedWrite, Fencing, Raised, Unwritten, close_gate};
 pub use forgetting::Forgetting;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use cartwright_coherence::{Combiner, Limits, Run, Turn};
+use cartwright_coherence::{Combiner, Gathering, Limits, Run, Turn};
 use cartwright_storage::{OrderRequest, Placed, StockLocking};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -27,9 +27,9 @@ pub enum Strategy {
 
 /// How many orders have a transaction of their own at the same time. More wait for connections anyway.
 const AT_ONCE: usize = 16;
-/// How long a batch waits for those who were answered with the batch before. What a batch costs by itself is more than what
-/// the database loses by waiting.
-const GATHERING: Duration = Duration::from_micros(500);
+/// How long a batch waits for those who were answered with the batch before. With half of them it goes: while the database
+/// works for them, the others are answered and come back.
+const GATHERING: Gathering = Gathering { at_most: Duration::from_micros(500), percent: 50 };
 /// A batch that takes longer is not waited for: another one writes its orders meanwhile, and only at the end waits for a
 /// product that both sell. Batches that overlap are smaller, and cost more, than those that follow each other.
 const SLOW: Duration = Duration::from_millis(5);
@@ -50,7 +50,7 @@ pub(crate) fn limits(settings: &Settings) -> Limits {
         waiting: settings.waiting,
         at_once: settings.transactions,
         slow: SLOW,
-        gathering: GATHERING,
+        gathering: Some(GATHERING),
     }
 }
 

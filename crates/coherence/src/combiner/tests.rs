@@ -2,8 +2,12 @@ use super::*;
 
 const SLOW: Duration = Duration::from_millis(5);
 
+fn gathering(millis: u64) -> Option<Gathering> {
+    Some(Gathering { at_most: Duration::from_millis(millis), percent: 94 })
+}
+
 fn combiner(at_once: usize, batch: usize, waiting: usize, run: &Run<u32, u32>) -> Combiner<u32, u32> {
-    let limits = Limits { batch, waiting, at_once, slow: SLOW, gathering: Duration::ZERO };
+    let limits = Limits { batch, waiting, at_once, slow: SLOW, gathering: None };
     Combiner::new(1, limits, &TaskTracker::new(), run)
 }
 
@@ -62,7 +66,7 @@ async fn those_who_come_during_a_batch_go_together() {
 async fn those_who_were_answered_together_go_together_again() {
     let run = sizes(|turn| async move { drop(turn) });
     let limits =
-        Limits { batch: 100, waiting: 1000, at_once: 4, slow: SLOW, gathering: Duration::from_secs(3600) };
+        Limits { batch: 100, waiting: 1000, at_once: 4, slow: SLOW, gathering: gathering(3_600_000) };
     let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
     let together = |count| (0..count).map(|n| submit(&combiner, n)).collect::<Vec<_>>();
     for task in together(32) {
@@ -83,8 +87,7 @@ async fn those_who_were_answered_together_go_together_again() {
 #[tokio::test]
 async fn nobody_is_waited_for_much_longer_than_said() {
     let run = sizes(|turn| async move { drop(turn) });
-    let limits =
-        Limits { batch: 100, waiting: 1000, at_once: 1, slow: SLOW, gathering: Duration::from_millis(30) };
+    let limits = Limits { batch: 100, waiting: 1000, at_once: 1, slow: SLOW, gathering: gathering(30) };
     let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
     let many: Vec<_> = (0..32).map(|n| submit(&combiner, n)).collect();
     for task in many {
