@@ -136,7 +136,7 @@ impl Shared {
                 self.figures.attempted("delivered", delivered.duration);
                 self.figures.lag.record((last.at - event.at).to_std().unwrap_or_default());
                 last.status = Some(delivered.status);
-                self.store.note_delivery(id, &last, false).await?;
+                self.store.note_delivery(id, &last, None).await?;
                 Ok(())
             }
             Err(failed) => {
@@ -145,7 +145,8 @@ impl Shared {
                 let why = failed.reason.explain();
                 last.status = status_of(&failed);
                 last.error = Some(cartwright_storage::kept_text(&why, cartwright_storage::MAX_ERROR));
-                self.store.note_delivery(id, &last, gone).await?;
+                // It may have been given another URL while the old one answered.
+                self.store.note_delivery(id, &last, gone.then_some(target.updated_at)).await?;
                 Err(match (failed.is_retryable(), failed.retry_after()) {
                     (false, _) => JobFailure::fatal(why),
                     (true, Some(after)) => JobFailure::retry_after(after, why),

@@ -207,6 +207,7 @@ macro_rules! conformance {
             events_that_nobody_wants_are_passed_over,
             old_events_are_removed_in_portions,
             targets_are_kept_exactly,
+            what_was_changed_meanwhile_is_not_gone,
             carts_tell_of_each_new_version,
             events_of_a_cart_are_in_the_order_of_its_versions,
             orders_tell_what_becomes_of_them,

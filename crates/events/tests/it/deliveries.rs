@@ -92,6 +92,30 @@ async fn who_wants_no_more_is_told_no_more() {
     }
 }
 
+/// The old URL says that it wants no more when the target has a new one already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_old_url_says_is_not_held_against_the_new_one() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let events = start(&store, open_policy(), None);
+        let (old, new) = (Receiver::hesitant(&["410 Gone"]).await, Receiver::start(&[]).await);
+        let (id, _) = target(&events, old.url()).await;
+        tell(&store, "tea", 1).await;
+        let worker = worker(&store, &events);
+        eventually(PATIENCE, async || old.received().len() == 1).await;
+        let moved = TargetChange { url: Some(new.url()), ..TargetChange::default() };
+        events.change_target(id, &moved).await.unwrap();
+        old.answer();
+        eventually(PATIENCE, async || in_state(&events, id, JobState::Dead).await == 1).await;
+        let kept = events.target(id).await.unwrap();
+        assert_eq!((kept.enabled, kept.disabled_because), (true, None));
+        tell(&store, "tea", 1).await;
+        eventually(PATIENCE, async || new.events() == [2]).await;
+        worker.shutdown().await;
+        events.shutdown().await;
+    }
+}
+
 /// Deliveries to whom there is not any more end without a word.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deliveries_to_nobody_end_quietly() {

@@ -9,6 +9,7 @@ use cartwright_webhooks::Headers;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     task::JoinHandle,
 };
 
@@ -47,24 +48,39 @@ struct Said {
 pub(crate) struct Receiver {
     port: u16,
     said: Arc<Mutex<Said>>,
+    /// Closed as soon as it may answer.
+    gate: Arc<Semaphore>,
     task: JoinHandle<()>,
 }
 
 impl Receiver {
     /// Answers these statuses in turn, with headers if there are any, and then 200.
     pub(crate) async fn start(answers: &[&str]) -> Self {
+        let receiver = Self::hesitant(answers).await;
+        receiver.answer();
+        receiver
+    }
+
+    /// The same, but it waits before it answers, until it is told to.
+    pub(crate) async fn hesitant(answers: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let answers = answers.iter().map(ToString::to_string).collect();
         let said = Arc::new(Mutex::new(Said { answers, received: Vec::new() }));
-        let shared = Arc::clone(&said);
+        let (shared, gate) = (Arc::clone(&said), Arc::new(Semaphore::new(0)));
+        let wait = Arc::clone(&gate);
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
+                tokio::spawn(serve(stream, Arc::clone(&shared), Arc::clone(&wait)));
             }
         });
-        Self { port, said, task }
+        Self { port, said, gate, task }
+    }
+
+    /// Answers what has come, and what comes.
+    pub(crate) fn answer(&self) {
+        self.gate.close();
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -93,13 +109,14 @@ impl Drop for Receiver {
     }
 }
 
-async fn serve(mut stream: TcpStream, said: Arc<Mutex<Said>>) {
+async fn serve(mut stream: TcpStream, said: Arc<Mutex<Said>>, gate: Arc<Semaphore>) {
     while let Some(received) = request(&mut stream).await {
         let answer = {
             let mut said = said.lock().unwrap();
             said.received.push(received);
             said.answers.pop_front().unwrap_or_else(|| "200 OK".to_owned())
         };
+        gate.acquire().await.map(drop).unwrap_err();
         let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;

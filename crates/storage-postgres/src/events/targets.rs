@@ -115,7 +115,7 @@ impl TargetStore for PostgresStore {
         &self,
         id: TargetId,
         delivery: &LastDelivery,
-        gone: bool,
+        gone: Option<DateTime<Utc>>,
     ) -> Result<(), StorageError> {
         let statement = NoteDelivery {
             id: id.0,

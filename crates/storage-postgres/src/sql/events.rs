@@ -187,17 +187,19 @@ statement! {
 }
 
 statement! {
-    /// Remembers how a delivery went, unless that of a later time is remembered; one that is gone is told no more.
+    /// Remembers how a delivery went, unless that of a later time is remembered. A target that is gone is told no more, as
+    /// long as it was not changed after that time.
     NoteDelivery<'a> {
         id: i64 as BigInt,
         at: DateTime<Utc> as Timestamptz,
         event: i64 as BigInt,
         status: Option<i16> as Nullable<SmallInt>,
         error: Option<&'a str> as Nullable<Text>,
-        gone: bool as Bool,
+        gone: Option<DateTime<Utc>> as Nullable<Timestamptz>,
     }
     ()
     "UPDATE webhook_targets SET last_at = $2, last_event = $3, last_status = $4, last_error = $5, \
-         enabled = enabled AND NOT $6, disabled_because = CASE WHEN $6 THEN $5 ELSE disabled_because END \
-     WHERE id = $1 AND (last_at IS NULL OR last_at <= $2 OR $6)"
+         enabled = enabled AND updated_at IS DISTINCT FROM $6, \
+         disabled_because = CASE WHEN updated_at = $6 THEN $5 ELSE disabled_because END \
+     WHERE id = $1 AND (last_at IS NULL OR last_at <= $2 OR updated_at = $6)"
 }

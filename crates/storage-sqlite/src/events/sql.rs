@@ -74,10 +74,10 @@ pub(super) const ROTATE: &str = concat!(
 /// `?`: id.
 pub(super) const REMOVE_TARGET: &str = "DELETE FROM webhook_targets WHERE id = ?";
 
-/// `?`: a row of when, event, status, error, whether it is gone; id.
+/// `?`: a row of when, event, status, error, and when one that is gone was last changed; id.
 pub(super) const NOTE: &str = "\
     UPDATE webhook_targets SET last_at = t.value ->> 0, last_event = t.value ->> 1, last_status = t.value ->> 2, \
-        last_error = t.value ->> 3, enabled = enabled AND NOT t.value ->> 4, \
-        disabled_because = iif(t.value ->> 4, t.value ->> 3, disabled_because) \
+        last_error = t.value ->> 3, enabled = enabled AND updated_at IS NOT (t.value ->> 4), \
+        disabled_because = iif(updated_at = t.value ->> 4, t.value ->> 3, disabled_because) \
     FROM (SELECT ? AS value) AS t \
-    WHERE id = ? AND (last_at IS NULL OR last_at <= t.value ->> 0 OR t.value ->> 4)";
+    WHERE id = ? AND (last_at IS NULL OR last_at <= t.value ->> 0 OR updated_at = t.value ->> 4)";

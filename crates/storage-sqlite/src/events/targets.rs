@@ -144,10 +144,11 @@ impl TargetStore for SqliteStore {
         &self,
         id: TargetId,
         delivery: &LastDelivery,
-        gone: bool,
+        gone: Option<DateTime<Utc>>,
     ) -> Result<(), StorageError> {
         let LastDelivery { at, event, status, error } = delivery;
-        let row = json(&(at.timestamp_micros(), event, status, error, u8::from(gone)))?;
+        let gone = gone.map(|unchanged_since| unchanged_since.timestamp_micros());
+        let row = json(&(at.timestamp_micros(), event, status, error, gone))?;
         let note = move |connection: &mut _| {
             Statement::<()>::new(sql::NOTE, &[Bind::Text(&row), Bind::Int(id.0)])
                 .execute(connection)

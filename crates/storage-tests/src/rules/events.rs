@@ -339,6 +339,47 @@ pub async fn old_events_are_removed_in_portions(kit: Kit) {
     assert_eq!(numbers(&kit.events_after(8).await), [9], "no number comes again");
 }
 
+/// A receiver says that it wants no more, and meanwhile somebody gives the target another URL, or enables it again: what was
+/// repaired goes on.
+pub async fn what_was_changed_meanwhile_is_not_gone(kit: Kit) {
+    let new = NewTarget {
+        url: "https://hooks.example.com/old".to_owned(),
+        types: EventTypes::ALL,
+        description: String::new(),
+        enabled: true,
+        secret: TargetSecret::new("whsec_1".to_owned()),
+    };
+    let mut read = kit.store.add_target(&new, 1, kit.clock.now()).await.unwrap().unwrap();
+    let moved =
+        TargetChange { url: Some("https://hooks.example.com/new".to_owned()), ..TargetChange::default() };
+    let enabled = TargetChange { enabled: Some(true), ..TargetChange::default() };
+    for (event, change) in [(1, moved), (2, enabled)] {
+        kit.advance(TimeDelta::microseconds(1));
+        let changed = kit.store.change_target(read.id, &change, kit.clock.now()).await.unwrap().unwrap();
+        let error = Some("410 Gone".to_owned());
+        let late = LastDelivery { at: kit.clock.now(), event, status: Some(410), error };
+        kit.store.note_delivery(read.id, &late, Some(read.updated_at)).await.unwrap();
+        let noted = kit.store.target(read.id).await.unwrap().unwrap();
+        assert_eq!((noted.enabled, &noted.disabled_because, &noted.last), (true, &None, &Some(late.clone())));
+        kit.store.note_delivery(read.id, &late, Some(changed.updated_at)).await.unwrap();
+        let noted = kit.store.target(read.id).await.unwrap().unwrap();
+        assert_eq!(
+            (noted.enabled, noted.disabled_because, noted.last),
+            (false, late.error.clone(), Some(late))
+        );
+        read = changed;
+    }
+    // Nor is it said of one that an operator has disabled that its receiver did.
+    kit.advance(TimeDelta::microseconds(1));
+    let disable = TargetChange { enabled: Some(false), ..TargetChange::default() };
+    kit.store.change_target(read.id, &disable, kit.clock.now()).await.unwrap();
+    let late =
+        LastDelivery { at: kit.clock.now(), event: 3, status: Some(410), error: Some("410 Gone".to_owned()) };
+    kit.store.note_delivery(read.id, &late, Some(read.updated_at)).await.unwrap();
+    let noted = kit.store.target(read.id).await.unwrap().unwrap();
+    assert_eq!((noted.enabled, noted.disabled_because), (false, None));
+}
+
 /// As they were made and changed; secrets come and go.
 pub async fn targets_are_kept_exactly(kit: Kit) {
     let now = kit.clock.now();
@@ -376,13 +417,13 @@ pub async fn targets_are_kept_exactly(kit: Kit) {
     assert_eq!(rotated.previous, Some((TargetSecret::new("whsec_1".to_owned()), until)));
 
     let went = LastDelivery { at: later, event: 7, status: Some(200), error: None };
-    kit.store.note_delivery(made.id, &went, false).await.unwrap();
+    kit.store.note_delivery(made.id, &went, None).await.unwrap();
     let earlier = LastDelivery { at: now, event: 6, status: Some(500), error: Some("no".to_owned()) };
-    kit.store.note_delivery(made.id, &earlier, false).await.unwrap();
+    kit.store.note_delivery(made.id, &earlier, None).await.unwrap();
     let noted = kit.store.target(made.id).await.unwrap().unwrap();
     assert_eq!((noted.last, noted.enabled), (Some(went), true));
     let gone = LastDelivery { at: later, event: 8, status: Some(410), error: Some("gone".to_owned()) };
-    kit.store.note_delivery(made.id, &gone, true).await.unwrap();
+    kit.store.note_delivery(made.id, &gone, Some(noted.updated_at)).await.unwrap();
     let noted = kit.store.target(made.id).await.unwrap().unwrap();
     assert_eq!((noted.last, noted.enabled), (Some(gone), false));
     assert_eq!(noted.disabled_because.as_deref(), Some("gone"));
@@ -396,7 +437,7 @@ pub async fn targets_are_kept_exactly(kit: Kit) {
     assert_eq!(kit.store.change_target(none, &enable, later).await.unwrap(), None);
     let secret = TargetSecret::new("whsec_3".to_owned());
     assert_eq!(kit.store.rotate_secret(none, &secret, until, later).await.unwrap(), None);
-    kit.store.note_delivery(none, &earlier, true).await.unwrap();
+    kit.store.note_delivery(none, &earlier, Some(later)).await.unwrap();
     let third = kit.store.add_target(&new, 2, now).await.unwrap().unwrap();
     assert!(third.id > second.id, "no number comes again");
 }

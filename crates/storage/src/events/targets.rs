@@ -200,7 +200,9 @@ pub trait TargetStore: Send + Sync + 'static {
     /// [`StorageError`] when that could not be written.
     async fn remove_target(&self, id: TargetId) -> Result<bool, StorageError>;
 
-    /// Remembers how a delivery went. `gone`: the target wants no more, and is told no more.
+    /// Remembers how a delivery went. `gone`: the target as it was last changed then
+    /// ([`updated_at`](WebhookTarget::updated_at)) wants no more. It is told no more, unless somebody has changed it since: then
+    /// it was another URL that said so, or one that somebody has repaired.
     ///
     /// # Errors
     /// [`StorageError`] when that could not be written.
@@ -208,6 +210,6 @@ pub trait TargetStore: Send + Sync + 'static {
         &self,
         id: TargetId,
         delivery: &LastDelivery,
-        gone: bool,
+        gone: Option<DateTime<Utc>>,
     ) -> Result<(), StorageError>;
 }
