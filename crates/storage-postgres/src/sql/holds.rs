@@ -227,20 +227,21 @@ statement! {
 
 statement! {
     /// Locks holds that have expired and have enough of what is lacking: each line has a unit at least. One that somebody
-    /// else has locked is being renewed or claimed at this moment.
+    /// else has locked is being renewed or claimed at this moment: it is passed over, and the next one looked at.
     LockExpired<'a> {
         products: Vec<&'a str> as Array<Text>,
         lacking: Vec<i32> as Array<Integer>,
         now: DateTime<Utc> as Timestamptz,
     }
     (Key)
-    "WITH wanted AS MATERIALIZED ( \
-         SELECT DISTINCT l.hold_id FROM unnest($1, $2) AS u (id, lacking) \
+    "WITH locked AS MATERIALIZED ( \
+         SELECT e.id FROM unnest($1, $2) AS u (id, lacking) \
          CROSS JOIN LATERAL ( \
-             SELECT hold_id FROM hold_lines WHERE product_id = u.id COLLATE \"C\" AND expires_at <= $3 \
-             ORDER BY expires_at LIMIT u.lacking) l) \
-     SELECT h.id FROM wanted w \
-     CROSS JOIN LATERAL (SELECT id FROM holds WHERE id = w.hold_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) h"
+             SELECT h.id FROM hold_lines l CROSS JOIN LATERAL ( \
+                 SELECT id FROM holds WHERE id = l.hold_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) h \
+             WHERE l.product_id = u.id COLLATE \"C\" AND l.expires_at <= $3 \
+             ORDER BY l.expires_at LIMIT u.lacking) e) \
+     SELECT DISTINCT id FROM locked"
 }
 
 statement! {

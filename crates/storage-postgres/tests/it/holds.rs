@@ -191,6 +191,9 @@ async fn holds_are_read_by_index_and_no_more_than_are_needed() {
         late.clock.advance(TimeDelta::seconds(2));
         work(&early).await;
         work(&late).await;
+        // Fifteen thousand have expired, and one unit is lacking.
+        late.clock.advance(TimeDelta::days(1));
+        assert!(late.bought(buy("bob", &[("x7", 6)])).await);
         drop((early, late, server));
         let server = ended(&url, "true").await;
         let after = reads(&server).await;
@@ -220,6 +223,33 @@ async fn a_catalogue_that_is_truncated_leaves_no_holds_behind() {
     direct(&url).await.batch_execute("TRUNCATE products").await.unwrap();
     shop.clock.advance(LASTS);
     assert_eq!(shop.store.expire_holds(shop.clock.now(), 10).await.unwrap().outcome, 0);
+    assert_eq!(shop.store.stock_drift().await.unwrap(), 0);
+}
+
+/// One hold is being renewed at this moment, or looks like it; the next one has what is lacking.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expired_hold_that_is_locked_hides_no_other() {
+    let url = fresh_url().await;
+    let shop = Shop::new(node(&url).await);
+    shop.offer(1, 3).await;
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        made.push(shop.held(&[("p0", 1)]).await);
+        shop.clock.advance(TimeDelta::microseconds(1));
+    }
+    shop.clock.advance(LASTS);
+    let mut other = direct(&url).await;
+    let renewing = other.transaction().await.unwrap();
+    let lock = format!("SELECT FROM holds WHERE id = '{}' FOR NO KEY UPDATE", made[0].uuid());
+    assert_eq!(renewing.execute(&lock, &[]).await.unwrap(), 1);
+    assert!(shop.bought(buy("bob", &[("p0", 1)])).await, "of the second hold");
+    assert!(!shop.bought(buy("bob", &[("p0", 2)])).await, "that is one more than can be had now");
+    // What was not enough is in stock, and the first hold still has its own.
+    let holds = shop.store.holds(&made).await.unwrap();
+    let statuses: Vec<_> = holds.iter().flatten().map(|hold| hold.status).collect();
+    assert_eq!(statuses, [HoldStatus::Active, HoldStatus::Expired, HoldStatus::Expired]);
+    renewing.rollback().await.unwrap();
+    assert!(shop.bought(buy("bob", &[("p0", 2)])).await);
     assert_eq!(shop.store.stock_drift().await.unwrap(), 0);
 }
 
