@@ -1,6 +1,7 @@
 use cartwright_jobs::EnqueueError;
 use cartwright_storage::StorageError;
 use cartwright_webhooks::Reason;
+use chrono::{DateTime, Utc};
 
 /// Why nothing can be said or done about events.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,12 @@ pub enum EventsError {
     /// There are as many targets as there may be.
     #[error("there are {0} webhook targets, and no more are taken")]
     TooManyTargets(u32),
+    /// As many secrets as there may be were rotated out and are still good.
+    #[error("too many secrets are good at once")]
+    TooManySecrets {
+        /// The first of them ends then.
+        until: DateTime<Utc>,
+    },
     /// This process cannot send webhooks.
     #[error("this process cannot send webhooks: it knows no certificate authority")]
     NoSender,

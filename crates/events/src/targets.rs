@@ -16,6 +16,8 @@ use crate::{
     deliver::{secrets, status_of},
 };
 
+/// Secrets beside the present one that messages may be signed with. Each makes the header of signatures longer by fifty bytes.
+const OLD_SECRETS: usize = 10;
 /// Jobs that are looked at in one go for those of a target.
 const LOOKED_AT: u32 = 500;
 /// How often, for one answer.
@@ -119,16 +121,28 @@ impl EventService {
         if self.shared.store.remove_target(id).await? { Ok(()) } else { Err(EventsError::UnknownTarget) }
     }
 
-    /// Gives a target another secret. For a while messages are signed with both.
+    /// Gives a target another secret. For a while messages are signed with those before, too: each as long as it was
+    /// promised when it was rotated out, however often that happens.
     ///
     /// # Errors
-    /// [`EventsError::UnknownTarget`].
+    /// [`EventsError::UnknownTarget`], [`EventsError::TooManySecrets`].
     pub async fn rotate_secret(&self, id: TargetId) -> Result<MadeTarget, EventsError> {
         let (secret, now) = (new_secret(), self.shared.clock.now());
         let overlap = TimeDelta::from_std(self.shared.settings.overlap).unwrap_or_default();
-        let rotated = self.shared.store.rotate_secret(id, &secret, now + overlap, now).await?;
-        let target = rotated.ok_or(EventsError::UnknownTarget)?;
-        Ok(MadeTarget { target, secret })
+        loop {
+            let target = self.target(id).await?;
+            let previous = target.superseded(now + overlap, now);
+            let first = previous.iter().map(|(_, until)| *until).min();
+            if let Some(until) = first.filter(|_| previous.len() > OLD_SECRETS) {
+                return Err(EventsError::TooManySecrets { until });
+            }
+            let store = &self.shared.store;
+            let rotated = store.rotate_secret(id, &target.secret, &secret, &previous, now).await?;
+            // Else somebody else has rotated it meanwhile, and what he replaced is to be kept, too.
+            if let Some(target) = rotated {
+                return Ok(MadeTarget { target, secret });
+            }
+        }
     }
 
     /// Sends a target a message that is no event, at once and once.

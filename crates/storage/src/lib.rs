@@ -34,9 +34,9 @@ pub use decide::{CartChange, Decided, Loaded, decide};
 pub use error::StorageError;
 pub use events::{
     DELIVER, DELIVERIES, DELIVERY_ATTEMPTS, Emission, Event, EventFigures, EventPage, EventQuery, EventRow,
-    EventSink, EventStore, EventType, EventTypes, LastDelivery, NewEvents, NewTarget, Publishing, Refused,
-    Relayed, TargetChange, TargetId, TargetSecret, TargetStore, UnknownEventType, WebhookTarget, delivery,
-    delivery_jobs, event_page,
+    EventSink, EventStore, EventType, EventTypes, GoodUntil, LastDelivery, NewEvents, NewTarget, Publishing,
+    Refused, Relayed, TargetChange, TargetId, TargetSecret, TargetStore, UnknownEventType, WebhookTarget,
+    delivery, delivery_jobs, event_page, pack_secrets, unpack_secrets,
 };
 pub use gate::GateStore;
 pub use holds::{

@@ -190,6 +190,42 @@ async fn each_delivery_is_judged_by_the_policy_of_its_time() {
     }
 }
 
+/// Whoever did not get the answer asks again: that cuts off nobody, neither who has the first secret nor who has got the second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_rotated_twice_is_good_for_as_long_as_was_said() {
+    for database in Database::all().await {
+        let store = database.open().await;
+        let events = start(&store, open_policy(), None);
+        let receiver = Receiver::start(&[]).await;
+        let (id, first) = target(&events, receiver.url()).await;
+        let mut secrets = vec![first];
+        for _ in 0..2 {
+            secrets.push(events.rotate_secret(id).await.unwrap().secret.expose().parse().unwrap());
+        }
+        assert_eq!(events.try_target(id).await.unwrap().status, Some(200));
+        let received = receiver.received().remove(0);
+        for (n, secret) in secrets.into_iter().enumerate() {
+            let (secrets, now) = (Secrets::only(secret), SystemClock.now());
+            let verdict =
+                received.signed().verify(&secrets, received.body.as_bytes(), now, Signature::TOLERANCE);
+            assert_eq!(verdict, Ok(()), "the secret after {n} rotations");
+        }
+        // At once by many, as far as there is room for eight more: none is lost, and no more are taken.
+        let rotations = (0..12).map(|_| events.rotate_secret(id));
+        let rotated = futures_util::future::join_all(rotations).await;
+        assert_eq!(rotated.iter().filter(|rotated| rotated.is_ok()).count(), 8);
+        let kept = events.target(id).await.unwrap();
+        assert_eq!(kept.previous.len(), 10);
+        let mut known: Vec<&str> = kept.previous.iter().map(|(secret, _)| secret.expose()).collect();
+        known.push(kept.secret.expose());
+        assert!(rotated.iter().flatten().all(|made| known.contains(&made.secret.expose())));
+        let refused = rotated.into_iter().find_map(Result::err).unwrap();
+        let first = kept.previous.last().unwrap().1;
+        assert!(matches!(refused, EventsError::TooManySecrets { until } if until == first), "{refused:?}");
+        events.shutdown().await;
+    }
+}
+
 /// For a while messages are signed with both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_a_secret_is_rotated_either_is_good() {

@@ -36,6 +36,15 @@ pub(super) fn service(error: &EventsError) -> Entry {
             "Too many webhook targets",
             format!("There are {most} webhook targets, and no more are taken. Remove one first."),
         ),
+        EventsError::TooManySecrets { until } => entry(
+            StatusCode::CONFLICT,
+            "too_many_secrets",
+            "Too many secrets",
+            format!(
+                "Ten secrets that were rotated out are still good, the first until {}.",
+                until.to_rfc3339()
+            ),
+        ),
         EventsError::NoSender => entry(
             StatusCode::SERVICE_UNAVAILABLE,
             "webhooks_unavailable",

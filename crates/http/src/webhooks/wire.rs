@@ -24,7 +24,7 @@ pub(crate) struct Target {
     enabled: bool,
     /// Why it is not, when it is so by itself.
     disabled_because: Option<String>,
-    /// Until when messages are signed with the secret before, too; `null`: they are not.
+    /// Until when messages are signed with the secret before, too; `null`: they are not. Those before that end earlier.
     previous_secret_until: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -59,7 +59,7 @@ impl From<WebhookTarget> for Target {
             description: target.description,
             enabled: target.enabled,
             disabled_because: target.disabled_because,
-            previous_secret_until: target.previous.map(|(_, until)| until),
+            previous_secret_until: target.previous.first().map(|(_, until)| *until),
             created_at: target.created_at,
             updated_at: target.updated_at,
             last_delivery: target.last.map(|last| Last {

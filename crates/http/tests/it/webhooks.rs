@@ -75,6 +75,10 @@ async fn targets_are_made_changed_and_removed() {
     let rotated = post(&shop, &format!("{uri}/rotate-secret")).await.json();
     assert_ne!(rotated["secret"], json!(secret));
     assert!(rotated["previous_secret_until"].is_string());
+    for _ in 0..9 {
+        assert_eq!(post(&shop, &format!("{uri}/rotate-secret")).await.status, 200);
+    }
+    post(&shop, &format!("{uri}/rotate-secret")).await.problem(409, "too_many_secrets");
 
     assert_eq!(shop.delete(&uri).await.status, 204);
     for answer in [

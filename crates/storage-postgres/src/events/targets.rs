@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use cartwright_storage::{
-    EventTypes, LastDelivery, NewTarget, StorageError, TargetChange, TargetId, TargetSecret, TargetStore,
-    WebhookTarget,
+    EventTypes, GoodUntil, LastDelivery, NewTarget, StorageError, TargetChange, TargetId, TargetSecret,
+    TargetStore, WebhookTarget, pack_secrets, unpack_secrets,
 };
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
@@ -16,7 +16,7 @@ use crate::{
 };
 
 fn target(row: TargetRow) -> Result<WebhookTarget, StorageError> {
-    let (head, (secret, previous_secret, previous_until, created_at, updated_at), last) = row;
+    let (head, (secret, last_secret, last_until, older, created_at, updated_at), last) = row;
     let (id, url, types, description, enabled, disabled_because) = head;
     let (last_at, last_event, last_status, last_error) = last;
     let last = match last_at.zip(last_event) {
@@ -36,7 +36,7 @@ fn target(row: TargetRow) -> Result<WebhookTarget, StorageError> {
         enabled,
         disabled_because,
         secret: TargetSecret::new(secret),
-        previous: previous_secret.map(TargetSecret::new).zip(previous_until),
+        previous: unpack_secrets(last_secret.map(TargetSecret::new).zip(last_until), &older)?,
         created_at,
         updated_at,
         last,
@@ -97,11 +97,21 @@ impl TargetStore for PostgresStore {
     async fn rotate_secret(
         &self,
         id: TargetId,
+        present: &TargetSecret,
         secret: &TargetSecret,
-        until: DateTime<Utc>,
+        previous: &[GoodUntil],
         now: DateTime<Utc>,
     ) -> Result<Option<WebhookTarget>, StorageError> {
-        let statement = RotateSecret { id: id.0, secret: secret.expose(), until, now };
+        let (last, older) = pack_secrets(previous);
+        let statement = RotateSecret {
+            id: id.0,
+            present: present.expose(),
+            secret: secret.expose(),
+            previous: last.map(|(secret, _)| secret.expose()),
+            until: last.map(|(_, until)| *until),
+            older: &older,
+            now,
+        };
         let row = self.run(async |connection| statement.get_result(connection).await.optional()).await?;
         row.map(target).transpose()
     }

@@ -111,18 +111,18 @@ statement! {
 /// A target, in the order of its columns.
 pub(crate) type TargetRow = (
     (i64, String, i32, String, bool, Option<String>),
-    (String, Option<String>, Option<DateTime<Utc>>, DateTime<Utc>, DateTime<Utc>),
+    (String, Option<String>, Option<DateTime<Utc>>, String, DateTime<Utc>, DateTime<Utc>),
     (Option<DateTime<Utc>>, Option<i64>, Option<i16>, Option<String>),
 );
 
 type Head = (BigInt, Text, Integer, Text, Bool, Nullable<Text>);
-type Keys = (Text, Nullable<Text>, Nullable<Timestamptz>, Timestamptz, Timestamptz);
+type Keys = (Text, Nullable<Text>, Nullable<Timestamptz>, Text, Timestamptz, Timestamptz);
 type Last = (Nullable<Timestamptz>, Nullable<BigInt>, Nullable<SmallInt>, Nullable<Text>);
 
 macro_rules! target_columns {
     () => {
-        "id, url, types, description, enabled, disabled_because, secret, previous_secret, previous_until, created_at, \
-         updated_at, last_at, last_event, last_status, last_error"
+        "id, url, types, description, enabled, disabled_because, secret, previous_secret, previous_until, older_secrets, \
+         created_at, updated_at, last_at, last_event, last_status, last_error"
     };
 }
 
@@ -167,16 +167,20 @@ statement! {
 }
 
 statement! {
-    /// Gives a target another secret, and keeps the one before for a while.
+    /// Gives a target another secret in place of the present one, and keeps those before for a while.
     RotateSecret<'a> {
         id: i64 as BigInt,
+        present: &'a str as Text,
         secret: &'a str as Text,
-        until: DateTime<Utc> as Timestamptz,
+        previous: Option<&'a str> as Nullable<Text>,
+        until: Option<DateTime<Utc>> as Nullable<Timestamptz>,
+        older: &'a str as Text,
         now: DateTime<Utc> as Timestamptz,
     }
     (Head, Keys, Last)
-    concat!("UPDATE webhook_targets SET previous_secret = secret, previous_until = $3, secret = $2, updated_at = $4 \
-     WHERE id = $1 RETURNING ", target_columns!())
+    concat!("UPDATE webhook_targets SET secret = $3, previous_secret = $4, previous_until = $5, older_secrets = $6, \
+         updated_at = $7 \
+     WHERE id = $1 AND secret = $2 RETURNING ", target_columns!())
 }
 
 statement! {

@@ -37,8 +37,8 @@ pub(crate) const CLEAN: &str = "\
 /// What a target is made of, in this order.
 macro_rules! target_columns {
     () => {
-        "id, url, types, description, enabled, disabled_because, secret, previous_secret, previous_until, created_at, \
-         updated_at, last_at, last_event, last_status, last_error"
+        "id, url, types, description, enabled, disabled_because, secret, previous_secret, previous_until, older_secrets, \
+         created_at, updated_at, last_at, last_event, last_status, last_error"
     };
 }
 
@@ -64,10 +64,11 @@ pub(super) const CHANGE_TARGET: &str = concat!(
     target_columns!()
 );
 
-/// `?`: until when the present secret is good; the new one; now; id.
+/// `?`: a row of secret, the last one before and until when it is good, those before that, now; id; the present secret.
 pub(super) const ROTATE: &str = concat!(
-    "UPDATE webhook_targets SET previous_secret = secret, previous_until = ?, secret = ?, updated_at = ? \
-     WHERE id = ? RETURNING ",
+    "UPDATE webhook_targets SET secret = t.value ->> 0, previous_secret = t.value ->> 1, \
+         previous_until = t.value ->> 2, older_secrets = t.value ->> 3, updated_at = t.value ->> 4 \
+     FROM (SELECT ? AS value) AS t WHERE id = ? AND secret = ? RETURNING ",
     target_columns!()
 );
 

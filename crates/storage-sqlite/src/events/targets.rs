@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use cartwright_storage::{
-    EventTypes, LastDelivery, NewTarget, StorageError, TargetChange, TargetId, TargetSecret, TargetStore,
-    WebhookTarget,
+    EventTypes, GoodUntil, LastDelivery, NewTarget, StorageError, TargetChange, TargetId, TargetSecret,
+    TargetStore, WebhookTarget, pack_secrets, unpack_secrets,
 };
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -21,20 +21,21 @@ use crate::{
 
 type Columns = (
     (BigInt, Text, Integer, Text, Bool, Nullable<Text>),
-    (Text, Nullable<Text>, Nullable<BigInt>, BigInt, BigInt),
+    (Text, Nullable<Text>, Nullable<BigInt>, Text, BigInt, BigInt),
     (Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>),
 );
 
 type Row = (
     (i64, String, i32, String, bool, Option<String>),
-    (String, Option<String>, Option<i64>, i64, i64),
+    (String, Option<String>, Option<i64>, String, i64, i64),
     (Option<i64>, Option<i64>, Option<i64>, Option<String>),
 );
 
 fn target(row: Row) -> Result<WebhookTarget, StorageError> {
-    let (head, (secret, previous_secret, previous_until, created_at, updated_at), last) = row;
+    let (head, (secret, last_secret, last_until, older, created_at, updated_at), last) = row;
     let (id, url, types, description, enabled, disabled_because) = head;
     let (last_at, last_event, last_status, last_error) = last;
+    let last_secret = last_secret.map(TargetSecret::new).zip(last_until.map(time).transpose()?);
     let status = |status: i64| u16::try_from(status).map_err(|error| broken("a status", error));
     let last = match last_at.zip(last_event) {
         None => None,
@@ -53,7 +54,7 @@ fn target(row: Row) -> Result<WebhookTarget, StorageError> {
         enabled,
         disabled_because,
         secret: TargetSecret::new(secret),
-        previous: previous_secret.map(TargetSecret::new).zip(previous_until.map(time).transpose()?),
+        previous: unpack_secrets(last_secret, &older)?,
         created_at: time(created_at)?,
         updated_at: time(updated_at)?,
         last,
@@ -119,14 +120,18 @@ impl TargetStore for SqliteStore {
     async fn rotate_secret(
         &self,
         id: TargetId,
+        present: &TargetSecret,
         secret: &TargetSecret,
-        until: DateTime<Utc>,
+        previous: &[GoodUntil],
         now: DateTime<Utc>,
     ) -> Result<Option<WebhookTarget>, StorageError> {
-        let (secret, until, now) = (secret.clone(), until.timestamp_micros(), now.timestamp_micros());
+        let (last, older) = pack_secrets(previous);
+        let last = last.map(|(secret, until)| (secret.expose(), until.timestamp_micros())).unzip();
+        let row = json(&(secret.expose(), last.0, last.1, older, now.timestamp_micros()))?;
+        let present = present.clone();
         self.write(move |connection| {
-            let secret = Bind::Text(secret.expose());
-            one(connection, sql::ROTATE, &[Bind::Int(until), secret, Bind::Int(now), Bind::Int(id.0)])
+            let present = Bind::Text(present.expose());
+            one(connection, sql::ROTATE, &[Bind::Text(&row), Bind::Int(id.0), present])
         })
         .await
     }

@@ -8,10 +8,10 @@ use std::{
 use async_trait::async_trait;
 use cartwright_domain::{Cart, Clock};
 use cartwright_storage::{
-    Event, EventPage, EventQuery, EventSink, EventType, EventTypes, JobFilter, LastDelivery, NewEvents,
-    NewTarget, Publishing, Refused, TargetChange, TargetId, TargetSecret,
+    Event, EventPage, EventQuery, EventSink, EventType, EventTypes, GoodUntil, JobFilter, LastDelivery,
+    NewEvents, NewTarget, Publishing, Refused, TargetChange, TargetId, TargetSecret, WebhookTarget,
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
 use crate::{
@@ -380,6 +380,30 @@ pub async fn what_was_changed_meanwhile_is_not_gone(kit: Kit) {
     assert_eq!((noted.enabled, noted.disabled_because), (false, None));
 }
 
+fn secret(text: &str) -> TargetSecret {
+    TargetSecret::new(text.to_owned())
+}
+
+/// Each that was replaced is kept with its own time, until a list comes without it; and one is replaced once.
+async fn secrets_come_and_go(kit: &Kit, made: &WebhookTarget, at: DateTime<Utc>) {
+    let hours = |hours| at + TimeDelta::hours(hours);
+    let rotate = async |present: &str, new: &str, previous: &[GoodUntil]| {
+        let (present, new) = (secret(present), secret(new));
+        let rotated = kit.store.rotate_secret(made.id, &present, &new, previous, at).await.unwrap()?;
+        assert_eq!((&rotated.secret, rotated.updated_at), (&new, at));
+        assert_eq!(kit.store.target(made.id).await.unwrap(), Some(rotated.clone()));
+        Some(rotated.previous)
+    };
+    let first = [(secret("whsec_1"), hours(1))];
+    assert_eq!(rotate("whsec_1", "whsec_2", &first).await.unwrap(), first);
+    let both = [(secret("whsec_2"), hours(2)), first[0].clone()];
+    assert_eq!(rotate("whsec_2", "whsec_3", &both).await.unwrap(), both);
+    assert_eq!(rotate("whsec_2", "whsec_4", &first).await, None, "it was replaced already");
+    let three = [(secret("whsec_3"), hours(3)), both[0].clone(), both[1].clone()];
+    assert_eq!(rotate("whsec_3", "whsec_5", &three).await.unwrap(), three);
+    assert_eq!(rotate("whsec_5", "whsec_6", &[]).await.unwrap(), []);
+}
+
 /// As they were made and changed; secrets come and go.
 pub async fn targets_are_kept_exactly(kit: Kit) {
     let now = kit.clock.now();
@@ -406,15 +430,7 @@ pub async fn targets_are_kept_exactly(kit: Kit) {
     let changed = kit.store.change_target(made.id, &change, later).await.unwrap().unwrap();
     assert_eq!((changed.enabled, changed.types, changed.updated_at), (true, EventTypes::ALL, later));
     assert_eq!((changed.url, changed.description), (made.url.clone(), made.description.clone()));
-    let until = later + TimeDelta::hours(1);
-    let rotated = kit
-        .store
-        .rotate_secret(made.id, &TargetSecret::new("whsec_2".to_owned()), until, later)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(rotated.secret.expose(), "whsec_2");
-    assert_eq!(rotated.previous, Some((TargetSecret::new("whsec_1".to_owned()), until)));
+    secrets_come_and_go(&kit, &made, later).await;
 
     let went = LastDelivery { at: later, event: 7, status: Some(200), error: None };
     kit.store.note_delivery(made.id, &went, None).await.unwrap();
@@ -435,8 +451,9 @@ pub async fn targets_are_kept_exactly(kit: Kit) {
     let none = TargetId(second.id.0);
     assert_eq!(kit.store.target(none).await.unwrap(), None);
     assert_eq!(kit.store.change_target(none, &enable, later).await.unwrap(), None);
-    let secret = TargetSecret::new("whsec_3".to_owned());
-    assert_eq!(kit.store.rotate_secret(none, &secret, until, later).await.unwrap(), None);
+    let rotated =
+        kit.store.rotate_secret(none, &second.secret, &secret("whsec_9"), &[], later).await.unwrap();
+    assert_eq!(rotated, None);
     kit.store.note_delivery(none, &earlier, Some(later)).await.unwrap();
     let third = kit.store.add_target(&new, 2, now).await.unwrap().unwrap();
     assert!(third.id > second.id, "no number comes again");

@@ -8,6 +8,7 @@
 mod deliveries;
 mod kept;
 mod new;
+mod secrets;
 mod targets;
 mod types;
 
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 pub use deliveries::{DELIVER, DELIVERIES, DELIVERY_ATTEMPTS, delivery, delivery_jobs};
 pub use kept::{Event, EventPage, EventQuery, EventRow, event_page};
 pub use new::NewEvents;
+pub use secrets::{GoodUntil, pack_secrets, unpack_secrets};
 pub use targets::{
     LastDelivery, NewTarget, TargetChange, TargetId, TargetSecret, TargetStore, WebhookTarget,
 };

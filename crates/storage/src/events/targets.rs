@@ -3,7 +3,7 @@ use std::{fmt, str::FromStr};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::EventTypes;
+use super::{EventTypes, GoodUntil};
 use crate::StorageError;
 
 /// A webhook target, by the number that its store gave it.
@@ -63,14 +63,23 @@ pub struct WebhookTarget {
     pub disabled_because: Option<String>,
     /// What messages are signed with.
     pub secret: TargetSecret,
-    /// And with what else, until when.
-    pub previous: Option<(TargetSecret, DateTime<Utc>)>,
+    /// And with what else, until when: what was rotated out last comes first.
+    pub previous: Vec<GoodUntil>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When somebody last changed it.
     pub updated_at: DateTime<Utc>,
     /// How the last delivery went. `None`: there was none.
     pub last: Option<LastDelivery>,
+}
+
+impl WebhookTarget {
+    /// What is good beside a new secret, when the present one still is `until` then. Those that were rotated out before keep
+    /// their own time: whoever has one of them was told that it lasts so long.
+    pub fn superseded(&self, until: DateTime<Utc>, now: DateTime<Utc>) -> Vec<GoodUntil> {
+        let all = std::iter::once((self.secret.clone(), until)).chain(self.previous.iter().cloned());
+        all.filter(|(_, until)| *until > now).collect()
+    }
 }
 
 impl fmt::Debug for WebhookTarget {
@@ -181,16 +190,17 @@ pub trait TargetStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Option<WebhookTarget>, StorageError>;
 
-    /// Gives a target another secret; the one that it has is good until `until`, and one before that no more. `None`: there
-    /// is none.
+    /// Gives a target another secret in place of `present`, and beside it `previous`. `None`: there is no target of which
+    /// that is the secret; somebody else may have rotated it.
     ///
     /// # Errors
     /// [`StorageError`] when that could not be written.
     async fn rotate_secret(
         &self,
         id: TargetId,
+        present: &TargetSecret,
         secret: &TargetSecret,
-        until: DateTime<Utc>,
+        previous: &[GoodUntil],
         now: DateTime<Utc>,
     ) -> Result<Option<WebhookTarget>, StorageError>;
 

@@ -1,0 +1,1 @@
+ALTER TABLE webhook_targets DROP COLUMN older_secrets;
