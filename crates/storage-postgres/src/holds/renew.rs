@@ -104,9 +104,9 @@ async fn carry_out(
                 events::insert(connection, &told, now).await?;
             }
             let sold_out = extend(connection, &kept, &hold, &again, stock.as_ref(), renewal, now).await?;
-            returned.retain(|product| !sold_out.contains(product));
-            returned.extend(sold_out);
-            Ok(Tried::Done(Stocked { outcome: Renewed::Done(hold), turned: returned }))
+            let mut renewed = Stocked { outcome: Renewed::Done(hold), turned: sold_out };
+            renewed.returned(returned);
+            Ok(Tried::Done(renewed))
         }
         (_, None) => Err(StorageError::unexpected("a hold that is not there was renewed").into()),
     }

@@ -42,16 +42,16 @@ pub(super) fn renew(
     let mut transaction = Transaction::begin(connection)?;
     let connection = transaction.connection();
     let kept = load(connection, &[renewal.id])?.remove(&renewal.id);
-    let (mut stock, mut turned) = (None, Vec::new());
+    let (mut stock, mut returned) = (None, Vec::new());
     let mut decided = decide_renewal(renewal, kept.as_ref(), None, policy, now);
     if let (DecidedRenewal::NeedsStock, Some(kept)) = (&decided, &kept) {
         let mut there = in_stock(connection, kept, now)?;
-        turned = give_back(connection, &there.lacking(kept), &mut there.products, now)?;
+        returned = give_back(connection, &there.lacking(kept), &mut there.products, now)?;
         decided = decide_renewal(renewal, Some(kept), Some(&there), policy, now);
         stock = Some(there);
     }
-    let outcome = match (decided, &kept) {
-        (DecidedRenewal::Answered(outcome), _) => outcome,
+    let mut renewed = match (decided, &kept) {
+        (DecidedRenewal::Answered(outcome), _) => Stocked::unmoved(outcome),
         (DecidedRenewal::Extended { hold, again }, Some(kept)) => {
             let taken = extend(connection, kept, &hold, &again, renewal, now)?;
             if let Some(stock) = &stock {
@@ -65,16 +65,16 @@ pub(super) fn renew(
                 let stock = stock.as_ref().and_then(|stock| stock.products.get(id));
                 stock.is_none_or(|product| i64::from(product.stock) + taken.get(id).unwrap_or(&0) > 0)
             };
-            turned.retain(|product| !taken.contains_key(product));
-            turned.extend(taken.keys().filter(|id| !left(id)).cloned());
-            Renewed::Done(hold)
+            let sold_out = taken.keys().filter(|id| !left(id)).cloned().collect();
+            Stocked { outcome: Renewed::Done(hold), turned: sold_out }
         }
         (DecidedRenewal::NeedsStock, _) | (_, None) => {
             return Err(StorageError::unexpected("a renewal that could not be decided"));
         }
     };
     transaction.commit()?;
-    Ok(Stocked { outcome, turned })
+    renewed.returned(returned);
+    Ok(renewed)
 }
 
 fn in_stock(

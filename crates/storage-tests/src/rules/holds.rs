@@ -359,6 +359,16 @@ pub async fn an_expired_hold_is_renewed_while_its_units_are_there(kit: Kit) {
     kit.no_drift().await;
     kit.bought(claiming("ana", kept.id)).await;
     kit.no_drift().await;
+    // From another hold that has expired comes more than is lacking: there is some again, and shoppers see that.
+    kit.offer(&[("milk", 3)]).await;
+    let kept = kit.held("ana", &[("milk", 1)]).await;
+    kit.advance(LASTS);
+    kit.held("bob", &[("milk", 2)]).await;
+    kit.bought(buy("carl", &[("milk", 1)])).await;
+    kit.advance(LASTS);
+    let again = kit.renew(kept.id).await;
+    assert_eq!((again.turned, kit.units("milk").await), (vec![product("milk")], 1));
+    kit.no_drift().await;
     // From one expired hold to another.
     kit.offer(&[("pot", 1)]).await;
     let first = kit.held("ana", &[("pot", 1)]).await;

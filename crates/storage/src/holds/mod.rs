@@ -122,6 +122,20 @@ impl<T> Stocked<T> {
     pub fn unmoved(outcome: T) -> Self {
         Self { outcome, turned: Vec::new() }
     }
+
+    /// Of these products there was some again meanwhile.
+    pub fn returned(&mut self, products: impl IntoIterator<Item = ProductId>) {
+        add(&mut self.turned, products);
+    }
+}
+
+/// Adds products that are not there yet. Shoppers are told that something has turned, and not how: once is enough.
+pub(crate) fn add(turned: &mut Vec<ProductId>, products: impl IntoIterator<Item = ProductId>) {
+    for product in products {
+        if !turned.contains(&product) {
+            turned.push(product);
+        }
+    }
 }
 
 /// A hold as a store keeps it.

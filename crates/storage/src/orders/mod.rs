@@ -95,11 +95,7 @@ pub struct OrderBatch<T> {
 impl<T> OrderBatch<T> {
     /// Of these products there was some again meanwhile.
     pub fn returned(&mut self, products: impl IntoIterator<Item = ProductId>) {
-        for product in products {
-            if !self.turned.contains(&product) {
-                self.turned.push(product);
-            }
-        }
+        crate::holds::add(&mut self.turned, products);
     }
 }
 
