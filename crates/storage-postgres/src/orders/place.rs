@@ -57,15 +57,20 @@ impl PostgresStore {
         fence: &dyn Fence,
     ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
         let names = Names::of(requests, self);
-        let known = self.decide_unread(&names, requests, policy);
+        let unread = self.decide_unread(&names, requests, policy);
         let transaction = self.transaction().await?;
-        let written = match known {
-            Some((decided, now)) => {
+        let written = match unread {
+            Unread::Decided(decided, now) => {
+                let decided = *decided;
                 let emission = self.emission;
                 let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };
                 write.run(&transaction, Within::Alone, (None, fence)).await
             }
-            None => carry_out(&transaction, &names, requests, policy, self.emission, fence).await,
+            Unread::Scarce => {
+                let policy = OrderPolicy { locking: StockLocking::Locked, ..policy.clone() };
+                carry_out(&transaction, &names, requests, &policy, self.emission, fence).await
+            }
+            Unread::Unknown => carry_out(&transaction, &names, requests, policy, self.emission, fence).await,
         };
         match written {
             Ok(Written { decided, returned, committed }) => {
@@ -84,26 +89,36 @@ impl PostgresStore {
     }
 
     /// Decides by what is remembered of the products, when there is nothing else to read and there seems to be plenty: then
-    /// one round trip is enough. The first buyers of a product, and the last ones, need the database's word.
-    fn decide_unread(
-        &self,
-        names: &Names<'_>,
-        requests: &[OrderRequest],
-        policy: &OrderPolicy,
-    ) -> Option<(DecidedOrders, DateTime<Utc>)> {
+    /// one round trip is enough. The first buyers of a product, and the last ones, need the database's word; for the last ones
+    /// it is locked at once, and not only when it was read that little is left. When nothing is, nobody need lock it.
+    fn decide_unread(&self, names: &Names<'_>, requests: &[OrderRequest], policy: &OrderPolicy) -> Unread {
         if !names.owners.owners.is_empty()
             || !names.claims.is_empty()
             || !names.holds.is_empty()
             || policy.locking == StockLocking::Locked
         {
-            return None;
+            return Unread::Unknown;
         }
-        let products = self.offers.all(&names.products)?;
+        let Some(products) = self.offers.all(&names.products) else { return Unread::Unknown };
+        let sold_out = products.values().any(|product| product.stock == 0);
         let now = policy.clock.now();
         let loaded = LoadedForOrders { products, ..LoadedForOrders::default() };
         let decided = decide_orders(requests, loaded, policy, now);
-        (decided.made_all() && decided.had_plenty()).then_some((decided, now))
+        match policy.locking {
+            _ if decided.made_all() && decided.had_plenty() => Unread::Decided(Box::new(decided), now),
+            StockLocking::Adaptive if !sold_out => Unread::Scarce,
+            _ => Unread::Unknown,
+        }
     }
+}
+
+/// What is known of a batch before anything is read.
+enum Unread {
+    /// All that is to be written.
+    Decided(Box<DecidedOrders>, DateTime<Utc>),
+    /// That little is left of something.
+    Scarce,
+    Unknown,
 }
 
 /// What a batch names, each once.

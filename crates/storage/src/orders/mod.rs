@@ -120,7 +120,7 @@ pub enum StockLocking {
 }
 
 /// There is plenty of a product when there is so many times what a batch wants.
-const PLENTY: u32 = 8;
+const PLENTY: u32 = 4;
 
 /// What orders are decided by.
 #[derive(Debug, Clone)]
