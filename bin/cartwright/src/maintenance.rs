@@ -14,6 +14,7 @@ use cartwright_orders::{NothingToDo, OrderService, OrdersError};
 use cartwright_storage::{JobError, JobName, ShopStore, StorageError};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::{
     config::{InServe, Settings},
@@ -253,10 +254,9 @@ async fn in_portions<E: std::error::Error + Send + Sync + 'static>(
     loop {
         let began = Instant::now();
         let more = portion().await?;
-        if !more || context.is_stopped() {
+        if !more || timeout(began.elapsed() * PAUSES, context.stopped()).await.is_ok() {
             return Ok(());
         }
-        tokio::time::sleep(began.elapsed() * PAUSES).await;
     }
 }
 

@@ -54,8 +54,8 @@ const SHORT: usize = 256;
 /// No document is longer; what says so is not ours.
 const LONGEST: usize = 16 * 1024 * 1024;
 
-/// What every cart's document has (and much of it every order's), so that a compressed one need not have it. Documents are compressed against exactly
-/// this text: another text needs another letter than `z`.
+/// What every cart's document has, and much of it every order's, so that a compressed one need not have it. Documents are
+/// compressed against exactly this text: another text needs another letter than `z`.
 const COMMON: &[u8] = br#"{"product_id":"","name":"","price":0.00,"quantity":1,"subtotal":0.00,"added_at":"2026-01-01T00:00:00.000000Z"},{"user_id":"","version":1,"currency":"EUR","items":[{"product_id":""}],"item_count":1,"total_quantity":1,"total_price":0.00,"created_at":"2026-01-01T00:00:00.000000Z","updated_at":"2026-01-01T00:00:00.000000Z"}"#;
 
 /// `v<version>\n<json>`, or `z<version>\n<length><json, compressed>`.

@@ -70,6 +70,7 @@ impl Forgetting {
             tokio::time::sleep(wait).await;
         }
     }
+
     /// As [`forget`](Self::forget), as far as that is done at once: after a commit of which nobody knows whether it was one.
     pub async fn try_to_forget(&self, owners: &[OwnerId]) {
         if let Some(cache) = self.cache.as_deref().filter(|_| !owners.is_empty())

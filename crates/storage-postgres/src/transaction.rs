@@ -28,6 +28,7 @@ type Manager = AnsiTransactionManager;
 /// A single statement is a transaction by itself: then `BEGIN` and `COMMIT` need not be sent at all.
 pub(crate) struct Transaction<'a> {
     connection: Pooled<'a>,
+    /// Read and written by the type's name: diesel gives everything a `load`.
     begun: AtomicBool,
 }
 

@@ -71,3 +71,12 @@ pub(crate) fn one_currency(lines: &[OrderLine]) -> Result<Currency, OrderError> 
         None => Ok(first),
     }
 }
+
+/// Adds products that are not there yet. Shoppers are told that something has turned, and not how: once is enough.
+pub(crate) fn add_turned(turned: &mut Vec<ProductId>, products: impl IntoIterator<Item = ProductId>) {
+    for product in products {
+        if !turned.contains(&product) {
+            turned.push(product);
+        }
+    }
+}

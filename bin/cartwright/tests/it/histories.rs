@@ -1,11 +1,11 @@
 //! Histories of orders: on several nodes, with a worker, with a node that has no Redis.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use cartwright_testkit::{Postgres, RedisTopology, ServerProcess, eventually};
 use serde_json::{Value, json};
 
-use crate::kit::{Node, START, expect, run, show, text};
+use crate::kit::{Node, START, expect, migrate, show};
 
 const HISTORY: &str = "/api/v1/users/ana/orders";
 const ORDER: &str = r#"{"product_id": "tea", "quantity": 1}"#;
@@ -33,11 +33,6 @@ async fn buy(node: &Node) -> String {
     order["id"].as_str().unwrap().to_owned()
 }
 
-async fn prepare(folder: &Path, variables: &[(&str, &str)]) {
-    let migrated = run(folder, &["migrate"], variables);
-    assert!(migrated.status.success(), "{}", text(&migrated));
-}
-
 async fn offer_tea(node: &Node) {
     let tea = json!({"id": "tea", "name": "Tea", "price": "2.50", "currency": "EUR", "stock": 1_000});
     expect(&mut node.client().await, 201, "POST", "/api/v1/products", &tea.to_string()).await;
@@ -57,7 +52,7 @@ async fn nodes_and_workers_take_histories_out_of_the_cache_of_all() {
         ("CARTWRIGHT__ORDERS__PROCESS_AFTER_SECONDS", "1"),
         ("CARTWRIGHT__JOBS__IN_SERVE", "off"),
     ];
-    prepare(folder.path(), &variables).await;
+    migrate(folder.path(), &variables);
     let nodes = [Node::start(folder.path(), &variables), Node::start(folder.path(), &variables)];
     offer_tea(&nodes[0]).await;
     for node in &nodes {
@@ -108,7 +103,7 @@ async fn a_node_without_redis_never_sells_behind_the_back_of_one_that_has_it() {
     let primary = redis.primary.url();
     let plain = [("DATABASE_URL", url.as_str())];
     let cached_by = [("DATABASE_URL", url.as_str()), ("REDIS_URL", primary.as_str())];
-    prepare(folder.path(), &cached_by).await;
+    migrate(folder.path(), &cached_by);
     let (with, without) = (Node::start(folder.path(), &cached_by), Node::start(folder.path(), &plain));
     offer_tea(&with).await;
     cached(&with).await;

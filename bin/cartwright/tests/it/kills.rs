@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     client::Client,
-    kit::{START, run, text},
+    kit::{START, migrate},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cartwright");
@@ -309,8 +309,7 @@ async fn nothing_is_lost_or_done_twice_when_nodes_and_workers_are_killed() {
         ("CARTWRIGHT__JOBS__IN_SERVE", "off"),
         ("CARTWRIGHT__HOLDS__PER_USER", "10000"),
     ];
-    let migrated = run(folder.path(), &["migrate"], &variables);
-    assert!(migrated.status.success(), "{}", text(&migrated));
+    migrate(folder.path(), &variables);
     let store = PostgresStore::connect(PostgresOptions::new(&url)).await.unwrap();
     let addresses: [String; NODES] = std::array::from_fn(|_| format!("127.0.0.1:{}", ports::free_port()));
     let mut processes: Vec<ServerProcess> = (addresses.iter())

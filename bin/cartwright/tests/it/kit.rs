@@ -63,6 +63,12 @@ pub(crate) fn run(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> O
     command.output().unwrap()
 }
 
+/// Brings a database up to date.
+pub(crate) fn migrate(folder: &Path, variables: &[(&str, &str)]) {
+    let migrated = run(folder, &["migrate"], variables);
+    assert!(migrated.status.success(), "{}", text(&migrated));
+}
+
 pub(crate) fn text(output: &Output) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("{out}{err}")

@@ -3,7 +3,7 @@
 //! `CARTWRIGHT_RUSH=full` makes it 200,000 attempts over 500 connections for 10,000 units, for each strategy; best with
 //! `--release`.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use cartwright_domain::{OrderPaging, OrderQuery, Page, ProductId};
 use cartwright_storage::{CatalogStore, OrderStore, ReadFrom};
@@ -15,7 +15,7 @@ use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::{
     client::Client,
-    kit::{Node, expect, run, text},
+    kit::{Node, expect, migrate},
 };
 
 #[derive(Clone, Copy)]
@@ -97,11 +97,6 @@ impl Shop {
         }
         sold
     }
-}
-
-fn migrate(folder: &Path, variables: &[(&str, &str)]) {
-    let migrated = run(folder, &["migrate"], variables);
-    assert!(migrated.status.success(), "{}", text(&migrated));
 }
 
 /// Somebody tries to buy.

@@ -12,7 +12,7 @@ use cartwright_testkit::{Postgres, ServerProcess, eventually, ports};
 
 use crate::{
     client::Client,
-    kit::{Node, START, expect, run, show, text},
+    kit::{Node, START, expect, migrate, run, show, text},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cartwright");
@@ -31,8 +31,7 @@ fn worker(folder: &Path, url: &str) -> ServerProcess {
 
 async fn database(folder: &Path) -> (String, PostgresStore) {
     let url = Postgres::shared().fresh_database().await;
-    let migrated = run(folder, &["migrate"], &[("DATABASE_URL", &url)]);
-    assert!(migrated.status.success(), "{}", text(&migrated));
+    migrate(folder, &[("DATABASE_URL", &url)]);
     let store = PostgresStore::connect(PostgresOptions::new(&url)).await.unwrap();
     (url, store)
 }

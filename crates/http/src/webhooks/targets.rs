@@ -92,7 +92,8 @@ pub(crate) async fn remove(request: HttpRequest, state: Data<AppState>) -> Answe
 
 /// Give a webhook target another secret
 ///
-/// It is shown in this answer only. For some time (`webhooks.overlap_hours`) messages are signed with both, so that the receiver can be changed meanwhile.
+/// It is shown in this answer only. For some time (`webhooks.overlap_hours`) messages are signed with both, so that the
+/// receiver can be changed meanwhile.
 /// Whoever did not get the answer can ask again: every secret that was replaced, also one that nobody has seen, is good for as
 /// long as that, up to ten of them; then the answer is 409 with code `too_many_secrets`.
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook_id}/rotate-secret", tag = "webhooks",

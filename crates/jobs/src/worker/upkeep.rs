@@ -41,9 +41,9 @@ pub(super) async fn beat(shared: Arc<Shared>) {
         if all || !jobs.is_empty() {
             let asked = Instant::now();
             // Also without jobs: that it lives.
-            let first = if jobs.is_empty() { vec![&jobs[..]] } else { jobs.chunks(BEATEN).collect() };
+            let parts = if jobs.is_empty() { vec![&jobs[..]] } else { jobs.chunks(BEATEN).collect() };
             let mut failed = false;
-            for jobs in first {
+            for jobs in parts {
                 failed |= !beat_for(&shared, jobs, asked).await;
             }
             if all && !failed {

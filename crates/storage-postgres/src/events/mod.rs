@@ -223,8 +223,7 @@ async fn part(
     most: u32,
 ) -> Result<EventPage, Failure> {
     if wanted == EventTypes::NONE {
-        let last = count(numbered)?;
-        return Ok(EventPage { looked: last, last, ..EventPage::default() });
+        return Ok(EventPage::passed_over(count(numbered)?));
     }
     let query = EventQuery { after: count(after)?, types: wanted, owner: None, limit: most.max(1) };
     let rows = load(transaction.pipe(), &query).await?;

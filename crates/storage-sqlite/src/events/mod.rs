@@ -57,7 +57,7 @@ impl EventStore for SqliteStore {
             Err(refused) => return Ok(Publishing::Failed(refused)),
         };
         let found = if wanted == EventTypes::NONE {
-            EventPage { looked: numbered, last: numbered, ..EventPage::default() }
+            EventPage::passed_over(numbered)
         } else {
             let query = EventQuery { after, types: wanted, owner: None, limit: most.max(1) };
             self.events(&query).await?

@@ -107,6 +107,11 @@ pub struct EventPage {
 }
 
 impl EventPage {
+    /// Nobody wants any of those up to this number, and none was read.
+    pub fn passed_over(last: u64) -> Self {
+        Self { looked: last, last, ..Self::default() }
+    }
+
     /// Whether there was more to look at.
     pub fn has_more(&self) -> bool {
         self.looked < self.last

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use cartwright_domain::{Clock, Hold, HoldError, HoldId, HoldStatus, OwnerId, ProductId, Quantity};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{IdempotencyClaim, KeyState, OrderBatch, StorageError};
+use crate::{IdempotencyClaim, KeyState, OrderBatch, StorageError, offers::add_turned};
 
 pub use renew::{DecidedRelease, DecidedRenewal, StockForRenewal, decide_release, decide_renewal};
 pub use reserve::{DecidedHolds, LoadedForHolds, decide_holds};
@@ -125,16 +125,7 @@ impl<T> Stocked<T> {
 
     /// Of these products there was some again meanwhile.
     pub fn returned(&mut self, products: impl IntoIterator<Item = ProductId>) {
-        add(&mut self.turned, products);
-    }
-}
-
-/// Adds products that are not there yet. Shoppers are told that something has turned, and not how: once is enough.
-pub(crate) fn add(turned: &mut Vec<ProductId>, products: impl IntoIterator<Item = ProductId>) {
-    for product in products {
-        if !turned.contains(&product) {
-            turned.push(product);
-        }
+        add_turned(&mut self.turned, products);
     }
 }
 

@@ -14,7 +14,7 @@ use cartwright_domain::{
 };
 use chrono::{DateTime, Utc};
 
-use crate::{Fence, IdempotencyClaim, KeyState, Progress, StorageError};
+use crate::{Fence, IdempotencyClaim, KeyState, Progress, StorageError, offers::add_turned};
 
 pub use decide::{ClaimedHold, DecidedOrders, LoadedForOrders, Moved, decide_orders};
 pub use follow_up::FollowUp;
@@ -95,7 +95,7 @@ pub struct OrderBatch<T> {
 impl<T> OrderBatch<T> {
     /// Of these products there was some again meanwhile.
     pub fn returned(&mut self, products: impl IntoIterator<Item = ProductId>) {
-        crate::holds::add(&mut self.turned, products);
+        add_turned(&mut self.turned, products);
     }
 }
 
