@@ -1,15 +1,15 @@
 //! Orders of the past, and what is counted of them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cartwright_domain::{OrderId, OrderLine, OwnerId, ProductId, TopWindow};
-use cartwright_storage::{MAX_PAIRED, PastOrder, Ranked, ReadFrom, Refreshed, StatisticsStore, StorageError};
+use cartwright_domain::{OrderId, OwnerId, ProductId, TopWindow};
+use cartwright_storage::{
+    MAX_PAIRED, PastOrder, Ranked, ReadFrom, Refreshed, StatisticsStore, StorageError, write_order_lines,
+};
 use chrono::{DateTime, Utc};
-use diesel::QueryResult;
 use diesel_async::RunQueryDsl;
 use futures_util::join;
-use uuid::Uuid;
 
 use crate::{
     lock_keys,
@@ -17,11 +17,11 @@ use crate::{
     read,
     replicas::read_from,
     sql::{
-        CountOrders, LockStatistics, MoveWindows, PutOrderLines, PutOrders, RankedRow, RecommendProducts,
-        RelatedProducts, TopProducts,
+        CountOrders, LockStatistics, MoveWindows, PutOrders, RankedRow, RecommendProducts, RelatedProducts,
+        TopProducts,
     },
     store::PostgresStore,
-    transaction::Transaction,
+    transaction::{Failure, Transaction},
 };
 
 /// How many orders one statement writes.
@@ -40,7 +40,7 @@ impl StatisticsStore for PostgresStore {
                 transaction.commit().await?;
                 Ok(written)
             }
-            Err(error) => Err(transaction.roll_back(error.into()).await),
+            Err(error) => Err(transaction.roll_back(error).await),
         }
     }
 
@@ -110,7 +110,7 @@ fn days(window: TopWindow) -> i16 {
     window.days().and_then(|days| i16::try_from(days).ok()).unwrap_or(-1)
 }
 
-async fn put(transaction: &Transaction<'_>, orders: &[&PastOrder]) -> QueryResult<u64> {
+async fn put(transaction: &Transaction<'_>, orders: &[&PastOrder]) -> Result<u64, Failure> {
     transaction.begin().await?;
     let mut written = 0;
     for chunk in orders.chunks(CHUNK) {
@@ -121,23 +121,10 @@ async fn put(transaction: &Transaction<'_>, orders: &[&PastOrder]) -> QueryResul
             currencies: chunk.iter().map(|order| order.currency.code()).collect(),
             totals: chunk.iter().map(|order| order.total_minor()).collect(),
             created: chunk.iter().map(|order| order.created_at).collect(),
+            lines: chunk.iter().map(|order| write_order_lines(&order.lines)).collect::<Result<_, _>>()?,
         };
-        let new: Vec<(Uuid,)> = statement.load(&mut transaction.pipe()).await?;
-        written += new.len() as u64;
-        let new: HashSet<Uuid> = new.into_iter().map(|(id,)| id).collect();
-        let lines: Vec<(Uuid, &OrderLine)> = chunk
-            .iter()
-            .filter(|order| new.contains(&order.id.uuid()))
-            .flat_map(|order| order.lines.iter().map(|line| (order.id.uuid(), line)))
-            .collect();
-        let statement = PutOrderLines {
-            orders: lines.iter().map(|(id, _)| *id).collect(),
-            products: lines.iter().map(|(_, line)| line.product_id.as_str()).collect(),
-            names: lines.iter().map(|(_, line)| line.name.as_str()).collect(),
-            prices: lines.iter().map(|(_, line)| line.price.minor()).collect(),
-            quantities: lines.iter().map(|(_, line)| line.quantity.get().into()).collect(),
-        };
-        statement.execute(&mut transaction.pipe()).await?;
+        let (new,): (i64,) = statement.get_result(&mut transaction.pipe()).await?;
+        written += read::count(new)?;
     }
     Ok(written)
 }

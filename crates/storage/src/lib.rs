@@ -59,7 +59,7 @@ pub use offers::{Lacking, OfferedProduct, lacking};
 pub use orders::{
     ClaimedHold, DecidedOrders, DecidedSteps, FollowUp, ListedOrders, LoadedForOrders, Moved, OrderBatch,
     OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep,
-    decide_orders, decide_steps,
+    decide_orders, decide_steps, read_order_lines, write_order_lines,
 };
 pub use position::{LogPosition, PositionStore, ReadFrom};
 pub use query_cache::{CachedResult, GenerationStore, QueryCacheStore};

@@ -9,7 +9,7 @@ use futures_util::join;
 use super::read::order;
 use crate::{
     read::count,
-    sql::{Bind, Built, OrderColumns, OrderRow, order_columns, order_lines},
+    sql::{Bind, Built, OrderColumns, OrderRow, order_columns},
     store::PostgresStore,
 };
 
@@ -34,9 +34,7 @@ impl PostgresStore {
                 "SELECT ",
                 order_columns!(),
                 " FROM (SELECT * FROM orders WHERE {} ORDER BY id DESC \
-                 LIMIT $3::bigint OFFSET $4::bigint) o",
-                order_lines!(),
-                "ORDER BY o.id DESC"
+                 LIMIT $3::bigint OFFSET $4::bigint) o ORDER BY o.id DESC"
             ),
             filters.join(" AND ")
         );

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use cartwright_domain::{
-    Currency, Money, Order, OrderId, OrderLine, OwnerId, ProductId, Quantity, Transition,
-};
-use cartwright_storage::{OfferedProduct, StorageError};
+use cartwright_domain::{Currency, Money, Order, OrderId, OwnerId, ProductId, Transition};
+use cartwright_storage::{OfferedProduct, StorageError, read_order_lines};
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -39,34 +37,14 @@ pub(crate) fn in_places(
 }
 
 pub(super) fn order(row: OrderRow) -> Result<Order, StorageError> {
-    let (
-        id,
-        owner,
-        status,
-        currency,
-        cart_version,
-        created_at,
-        updated_at,
-        products,
-        names,
-        prices,
-        quantities,
-    ) = row;
-    let lines = products.into_iter().zip(names).zip(prices).zip(quantities);
-    let lines = lines.map(|(((product, name), price), quantity)| {
-        Ok(OrderLine {
-            product_id: ProductId::new(&product).map_err(bad("an order of a product with a bad id"))?,
-            name,
-            price: money(price, &currency)?,
-            quantity: Quantity::new(quantity.into()).map_err(bad("an order of too many"))?,
-        })
-    });
+    let (id, owner, status, currency, cart_version, created_at, updated_at, lines) = row;
+    let currency = Currency::new(&currency).map_err(bad("an order in an unknown currency"))?;
     Ok(Order {
         id: OrderId::from(id),
         owner: OwnerId::new(&owner).map_err(bad("an order of nobody"))?,
         status: status.parse().map_err(bad("an order with an unknown status"))?,
-        lines: lines.collect::<Result<_, StorageError>>()?,
-        currency: Currency::new(&currency).map_err(bad("an order in an unknown currency"))?,
+        lines: read_order_lines(&lines, currency)?,
+        currency,
         cart_version: cart_version.map(u64::try_from).transpose().map_err(bad("a negative version"))?,
         created_at,
         updated_at,

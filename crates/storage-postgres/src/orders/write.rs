@@ -3,7 +3,7 @@
 use cartwright_domain::{Gate, Order, OwnerId, ProductId};
 use cartwright_storage::{
     DecidedOrders, Emission, EventType, EventTypes, Fence, FollowUp, Moved, NewEvents, NewJob, OrderRequest,
-    StorageError,
+    StorageError, write_order_lines,
 };
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -111,7 +111,8 @@ async fn sell(
     }
     let version = |order: &&Order| order.cart_version.map(i64::try_from).transpose();
     let versions = made.iter().map(version).collect::<Result<_, _>>();
-    let lines: Vec<Moved<'_>> = decided.lines().collect();
+    let lines = made.iter().map(|order| write_order_lines(&order.lines)).collect::<Result<_, _>>()?;
+    let stocked: Vec<Moved<'_>> = decided.lines().filter(|moved| moved.stocked).collect();
     let mut statement = Sell {
         jobs: jobs::rows(jobs, now),
         now,
@@ -120,13 +121,10 @@ async fn sell(
         currencies: made.iter().map(|order| order.currency.code()).collect(),
         totals: made.iter().map(|order| order.total_minor()).collect(),
         cart_versions: versions.map_err(bad("a version too large"))?,
-        orders: lines.iter().map(|moved| moved.order.id.uuid()).collect(),
-        products: lines.iter().map(|moved| moved.line.product_id.as_str()).collect(),
-        names: lines.iter().map(|moved| &*moved.line.name).collect(),
-        prices: lines.iter().map(|moved| moved.line.price.minor()).collect(),
-        quantities: lines.iter().map(|moved| moved.line.quantity.get().into()).collect(),
-        places: made.iter().flat_map(|order| (0..).take(order.lines.len())).collect(),
-        stocked: lines.iter().map(|moved| moved.stocked).collect(),
+        lines,
+        sources: stocked.iter().map(|moved| moved.order.id.uuid()).collect(),
+        products: stocked.iter().map(|moved| moved.line.product_id.as_str()).collect(),
+        quantities: stocked.iter().map(|moved| moved.line.quantity.get().into()).collect(),
         taken: Vec::new(),
         units: Vec::new(),
         offered_names: Vec::new(),
@@ -148,7 +146,7 @@ async fn sell(
         statement.offered_prices.push(product.price.minor());
         statement.offered_currencies.push(product.price.currency().code());
     }
-    match statement.get_result::<(i64, i64, i64, i64, Option<Vec<i32>>, bool)>(&mut connection).await {
+    match statement.get_result::<(i64, i64, i64, Option<Vec<i32>>, bool)>(&mut connection).await {
         Ok((.., left, _)) => Ok(left.unwrap_or_default()),
         Err(error) if not_as_many(&error) => Err(Failure::Overtaken),
         Err(error) => Err(error.into()),

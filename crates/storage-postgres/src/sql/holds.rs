@@ -3,7 +3,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestampt
 use uuid::Uuid;
 
 use super::{
-    orders::{OrderColumns, order_columns, order_lines},
+    orders::{OrderColumns, order_columns},
     statement,
 };
 
@@ -73,7 +73,7 @@ statement! {
     (BigInt, OrderColumns)
     concat!("SELECT u.at, ", order_columns!(), " FROM unnest($1) WITH ORDINALITY AS u (id, at) \
      CROSS JOIN LATERAL (SELECT order_id FROM holds WHERE id = u.id LIMIT 1) h \
-     CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = h.order_id LIMIT 1) o", order_lines!())
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = h.order_id LIMIT 1) o")
 }
 
 statement! {

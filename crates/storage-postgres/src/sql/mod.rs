@@ -44,7 +44,7 @@ pub(crate) use locks::{LockCarts, LockStatistics, TryLockCartsShared, TryLockKey
 pub(crate) use orders::{
     CountDrift, LoadOffers, LoadOrderNote, LoadOrders, LoadOrdersOfCarts, LoadTaken, LoadTransitions,
     LockOffers, LockOrders, MoveStock, NoteOrder, OfferRow, OrderColumns, OrderRow, ReturnStock, Sell,
-    StepOrders, order_columns, order_lines,
+    StepOrders, order_columns,
 };
 pub(crate) use products::{
     CleanPending, CountCategories, CreateNumbered, CreateProduct, Details, ImportProducts, LoadProducts,
@@ -57,8 +57,7 @@ pub(crate) use server::{
     AppliedMigrations, Commit, HasReplayed, IsStandby, LogEnd, MigrationsTableExists, Replayed,
 };
 pub(crate) use statistics::{
-    CountOrders, MoveWindows, PutOrderLines, PutOrders, RankedRow, RecommendProducts, RelatedProducts,
-    TopProducts,
+    CountOrders, MoveWindows, PutOrders, RankedRow, RecommendProducts, RelatedProducts, TopProducts,
 };
 pub(crate) use words::AlikeWords;
 

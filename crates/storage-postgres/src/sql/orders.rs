@@ -10,55 +10,17 @@ use super::{
 /// Id, name, price, currency, whether it can be bought, stock.
 pub(crate) type OfferRow = (String, String, i64, String, bool, i32);
 
-/// Id, owner, status, currency, version of the cart, the two times; and of the lines products, names, prices, quantities.
-pub(crate) type OrderRow = (
-    Uuid,
-    String,
-    String,
-    String,
-    Option<i64>,
-    DateTime<Utc>,
-    DateTime<Utc>,
-    Vec<String>,
-    Vec<String>,
-    Vec<i64>,
-    Vec<i32>,
-);
-pub(crate) type OrderColumns = (
-    Key,
-    Text,
-    Text,
-    Text,
-    Nullable<BigInt>,
-    Timestamptz,
-    Timestamptz,
-    Array<Text>,
-    Array<Text>,
-    Array<BigInt>,
-    Array<Integer>,
-);
+/// Id, owner, status, currency, version of the cart, the two times, and the lines.
+pub(crate) type OrderRow = (Uuid, String, String, String, Option<i64>, DateTime<Utc>, DateTime<Utc>, String);
+pub(crate) type OrderColumns = (Key, Text, Text, Text, Nullable<BigInt>, Timestamptz, Timestamptz, Text);
 
 /// The columns of an [`OrderRow`], of an order `o`.
 macro_rules! order_columns {
     () => {
-        "o.id, o.owner, o.status, o.currency, o.cart_version, o.created_at, o.updated_at, l.products, l.names, l.prices, \
-         l.quantities"
+        "o.id, o.owner, o.status, o.currency, o.cart_version, o.created_at, o.updated_at, o.lines"
     };
 }
 pub(crate) use order_columns;
-
-/// The lines of an order `o`, to be joined with it.
-macro_rules! order_lines {
-    () => {
-        " CROSS JOIN LATERAL ( \
-             SELECT array_agg(product_id ORDER BY place, product_id) AS products, \
-                 array_agg(name ORDER BY place, product_id) AS names, \
-                 array_agg(price_minor ORDER BY place, product_id) AS prices, \
-                 array_agg(quantity ORDER BY place, product_id) AS quantities \
-             FROM order_lines WHERE order_id = o.id) l "
-    };
-}
-pub(crate) use order_lines;
 
 statement! {
     /// Products that are about to be bought, which stay as they are until the transaction ends. They are locked one after
@@ -105,7 +67,7 @@ statement! {
 }
 
 statement! {
-    /// Sells: writes orders and their lines, enters in the ledger what they take, makes their jobs, tells of it all, and takes
+    /// Sells: writes orders, enters in the ledger what they take, makes their jobs, tells of it all, and takes
     /// the stock (negative units) of products that are still sold like this and of which there is enough. If those are not
     /// [all of them](crate::error::not_as_many), it fails, and nothing is done.
     ///
@@ -119,13 +81,10 @@ statement! {
         currencies: Vec<&'a str> as Array<Text>,
         totals: Vec<i64> as Array<BigInt>,
         cart_versions: Vec<Option<i64>> as Array<Nullable<BigInt>>,
-        orders: Vec<Uuid> as Array<Key>,
+        lines: Vec<String> as Array<Text>,
+        sources: Vec<Uuid> as Array<Key>,
         products: Vec<&'a str> as Array<Text>,
-        names: Vec<&'a str> as Array<Text>,
-        prices: Vec<i64> as Array<BigInt>,
         quantities: Vec<i32> as Array<Integer>,
-        places: Vec<i32> as Array<Integer>,
-        stocked: Vec<bool> as Array<Bool>,
         taken: Vec<&'a str> as Array<Text>,
         units: Vec<i32> as Array<Integer>,
         offered_names: Vec<&'a str> as Array<Text>,
@@ -137,37 +96,32 @@ statement! {
         event_types: i32 as Integer,
         packed: &'a str as Text,
     }
-    (BigInt, BigInt, BigInt, BigInt, Nullable<Array<Integer>>, Bool)
+    (BigInt, BigInt, BigInt, Nullable<Array<Integer>>, Bool)
     concat!("WITH ", new_jobs!(), ", \
      made AS ( \
-         INSERT INTO orders (id, owner, status, currency, total_minor, cart_version, created_at, updated_at) \
-         SELECT u.id, u.owner, 'pending', u.currency, u.total, u.cart_version, $10, $10 \
-         FROM unnest($11, $12, $13, $14, $15) AS u (id, owner, currency, total, cart_version) RETURNING 1), \
-     lines AS MATERIALIZED ( \
-         SELECT * FROM unnest($16, $17, $18, $19, $20, $21, $22) \
-             AS u (order_id, product_id, name, price, quantity, place, stocked)), \
-     lined AS ( \
-         INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity, place) \
-         SELECT order_id, product_id, name, price, quantity, place FROM lines RETURNING 1), \
+         INSERT INTO orders (id, owner, status, currency, total_minor, cart_version, created_at, updated_at, lines) \
+         SELECT u.id, u.owner, 'pending', u.currency, u.total, u.cart_version, $10, $10, u.lines \
+         FROM unnest($11, $12, $13, $14, $15, $16) AS u (id, owner, currency, total, cart_version, lines) RETURNING 1), \
      entered AS ( \
          INSERT INTO stock_ledger (source, product_id, kind, units, at) \
-         SELECT order_id, product_id, 'sale', -quantity, $10 FROM lines WHERE stocked RETURNING 1), \
+         SELECT u.source, u.product_id, 'sale', -u.quantity, $10 \
+         FROM unnest($17, $18, $19) AS u (source, product_id, quantity) RETURNING 1), \
      moved AS (", move_stock!("$10"), "\
-         FROM unnest($23, $24, $25, $26, $27) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
+         FROM unnest($20, $21, $22, $23, $24) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
          WHERE p.id = u.id COLLATE \"C\" AND p.active AND p.name = u.name AND p.price_minor = u.price \
              AND p.currency = u.currency COLLATE \"C\" AND p.stock + u.units >= 0 \
          RETURNING u.at, p.stock, p.id, u.units), \
      told AS ( \
          INSERT INTO events (count, types, at, packed) \
-         SELECT $30, $31, $10, $32 WHERE $30 > 0 \
+         SELECT $27, $28, $10, $29 WHERE $27 > 0 \
          UNION ALL \
-         SELECT count(*), $29, $10, '[' || string_agg( \
+         SELECT count(*), $26, $10, '[' || string_agg( \
              '{\"type\":\"stock.low\",\"subject\":\"' || id || '\",\"owner\":null,\"data\":{\"stock\":' || stock || \
-             ',\"threshold\":' || $28 || '}}', ',' ORDER BY at) || ']' \
-         FROM moved WHERE stock < $28 AND stock - units >= $28 HAVING count(*) > 0) \
-     SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM lined), (SELECT count(*) FROM entered), \
+             ',\"threshold\":' || $25 || '}}', ',' ORDER BY at) || ']' \
+         FROM moved WHERE stock < $25 AND stock - units >= $25 HAVING count(*) > 0) \
+     SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM entered), \
          (SELECT count(*) FROM queued), (SELECT array_agg(stock ORDER BY at) FROM moved), \
-         (SELECT (count(*) = cardinality($23))::all_of_them FROM moved)")
+         (SELECT (count(*) = cardinality($20))::all_of_them FROM moved)")
 }
 
 statement! {
@@ -176,7 +130,7 @@ statement! {
     (BigInt, OrderColumns)
     concat!("SELECT u.at, ", order_columns!(), " FROM unnest($1, $2) WITH ORDINALITY AS u (owner, version, at) \
      CROSS JOIN LATERAL ( \
-         SELECT * FROM orders WHERE owner = u.owner COLLATE \"C\" AND cart_version = u.version LIMIT 1) o", order_lines!())
+         SELECT * FROM orders WHERE owner = u.owner COLLATE \"C\" AND cart_version = u.version LIMIT 1) o")
 }
 
 statement! {
@@ -184,7 +138,7 @@ statement! {
     LoadOrders { ids: Vec<Uuid> as Array<Key> }
     (BigInt, OrderColumns)
     concat!("SELECT u.at, ", order_columns!(), " FROM unnest($1) WITH ORDINALITY AS u (id, at) \
-     CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = u.id LIMIT 1) o", order_lines!())
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = u.id LIMIT 1) o")
 }
 
 statement! {

@@ -1,14 +1,29 @@
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::sql_types::{Array, BigInt, Date, Integer, SmallInt, Text, Timestamptz, Uuid as Key};
+use diesel::sql_types::{Array, BigInt, Date, SmallInt, Text, Timestamptz, Uuid as Key};
 use uuid::Uuid;
 
 use super::{ProductColumns, ProductRow, products::product_columns, statement};
+
+/// Each line of orders `o`, to be joined with them.
+macro_rules! each_line {
+    () => {
+        "CROSS JOIN json_array_elements(o.lines::json) AS l (line) "
+    };
+}
+
+/// Its product. Taken as it stands in the text: the server cannot decode all that a name beside it may contain, and ids have
+/// nothing to decode.
+macro_rules! product_of_line {
+    () => {
+        "trim('\"' FROM (l.line -> 0)::text)"
+    };
+}
 
 /// A count and a product.
 pub(crate) type RankedRow = (i64, ProductRow);
 
 statement! {
-    /// Writes orders that are not there: their ids.
+    /// Writes orders that are not there, and in the rows of their products that there are some: how many.
     PutOrders<'a> {
         ids: Vec<Uuid> as Array<Key>,
         owners: Vec<&'a str> as Array<Text>,
@@ -16,31 +31,19 @@ statement! {
         currencies: Vec<&'a str> as Array<Text>,
         totals: Vec<i64> as Array<BigInt>,
         created: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        lines: Vec<String> as Array<Text>,
     }
-    (Key)
-    "INSERT INTO orders (id, owner, status, currency, total_minor, created_at, updated_at) \
-     SELECT u.id, u.owner, u.status, u.currency, u.total, u.created, u.created \
-     FROM unnest($1, $2, $3, $4, $5, $6) AS u (id, owner, status, currency, total, created) \
-     ON CONFLICT (id) DO NOTHING RETURNING id"
-}
-
-statement! {
-    /// Writes the lines of new orders, and in the rows of their products that there are some.
-    PutOrderLines<'a> {
-        orders: Vec<Uuid> as Array<Key>,
-        products: Vec<&'a str> as Array<Text>,
-        names: Vec<&'a str> as Array<Text>,
-        prices: Vec<i64> as Array<BigInt>,
-        quantities: Vec<i32> as Array<Integer>,
-    }
-    ()
-    "WITH named AS ( \
-         SELECT p.id FROM (SELECT DISTINCT id FROM unnest($2) AS u (id) ORDER BY id) AS n \
+    (BigInt)
+    concat!("WITH made AS ( \
+         INSERT INTO orders (id, owner, status, currency, total_minor, created_at, updated_at, lines) \
+         SELECT u.id, u.owner, u.status, u.currency, u.total, u.created, u.created, u.lines \
+         FROM unnest($1, $2, $3, $4, $5, $6, $7) AS u (id, owner, status, currency, total, created, lines) \
+         ON CONFLICT (id) DO NOTHING RETURNING lines), \
+     named AS ( \
+         SELECT p.id FROM (SELECT DISTINCT ", product_of_line!(), " AS id FROM made o ", each_line!(), "ORDER BY id) AS n \
          CROSS JOIN LATERAL (SELECT id FROM products WHERE id = n.id COLLATE \"C\" AND moves = 0 LIMIT 1 FOR NO KEY UPDATE) AS p), \
      ordered AS (UPDATE products p SET moves = moves + 1 FROM named n WHERE p.id = n.id) \
-     INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity) \
-     SELECT u.order_id, u.product_id, u.name, u.price, u.quantity \
-     FROM unnest($1, $2, $3, $4, $5) AS u (order_id, product_id, name, price, quantity)"
+     SELECT count(*) FROM made")
 }
 
 statement! {
@@ -77,18 +80,18 @@ statement! {
         paired: i64 as BigInt,
     }
     (BigInt)
-    "WITH at AS MATERIALIZED ( \
+    concat!("WITH at AS MATERIALIZED ( \
          SELECT made_by, order_id, greatest(today, $1) AS today FROM statistics_progress WHERE id = 1), \
      batch AS MATERIALIZED ( \
-         SELECT o.id, o.made_by, o.status, \
+         SELECT o.id, o.made_by, o.status, o.lines, \
                 least((o.created_at AT TIME ZONE 'UTC')::date, (SELECT today FROM at)) AS day \
          FROM orders o \
          WHERE (o.made_by, o.id) > ((SELECT made_by FROM at), (SELECT order_id FROM at)) \
              AND o.made_by < pg_snapshot_xmin(pg_current_snapshot()) \
          ORDER BY o.made_by, o.id LIMIT $3), \
      lines AS MATERIALIZED ( \
-         SELECT b.id, b.day, l.product_id, l.quantity FROM batch b JOIN order_lines l ON l.order_id = b.id \
-         WHERE b.status NOT IN ('failed', 'cancelled', 'expired')), \
+         SELECT o.id, o.day, ", product_of_line!(), " AS product_id, (l.line -> 3)::text::integer AS quantity \
+         FROM batch o ", each_line!(), "WHERE o.status NOT IN ('failed', 'cancelled', 'expired')), \
      together AS ( \
          SELECT (array_agg(product_id ORDER BY product_id))[:$4::integer] AS products FROM lines GROUP BY id HAVING count(*) > 1), \
      paired AS ( \
@@ -111,7 +114,7 @@ statement! {
      progress AS ( \
          UPDATE statistics_progress p SET made_by = b.made_by, order_id = b.id \
          FROM (SELECT made_by, id FROM batch ORDER BY made_by DESC, id DESC LIMIT 1) AS b WHERE p.id = 1) \
-     SELECT count(*) FROM batch"
+     SELECT count(*) FROM batch")
 }
 
 statement! {
@@ -141,9 +144,9 @@ statement! {
     RecommendProducts<'a> { owner: &'a str as Text, limit: i64 as BigInt }
     (BigInt, ProductColumns)
     concat!("WITH recent AS MATERIALIZED ( \
-         SELECT id FROM orders WHERE owner = $1 ORDER BY id DESC LIMIT 50), \
+         SELECT lines FROM orders WHERE owner = $1 ORDER BY id DESC LIMIT 50), \
      has AS MATERIALIZED ( \
-         SELECT l.product_id FROM recent r JOIN order_lines l ON l.order_id = r.id \
+         SELECT ", product_of_line!(), " AS product_id FROM recent o ", each_line!(), "\
          UNION \
          SELECT (regexp_matches(c.lines, '\"product_id\":\"([^\"]+)\"', 'g'))[1] FROM carts c WHERE c.owner = $1) \
      SELECT g.orders, ", product_columns!(), " FROM ( \

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use cartwright_domain::{
-    Currency, Money, Order, OrderId, OrderLine, OrderPaging, OrderQuery, OrderStatus, OwnerId, ProductId,
-    Quantity, Transition,
+    Currency, Order, OrderId, OrderPaging, OrderQuery, OrderStatus, OwnerId, Transition,
 };
-use cartwright_storage::{ListedOrders, StorageError};
+use cartwright_storage::{ListedOrders, StorageError, read_order_lines};
 use diesel::{
     RunQueryDsl, SqliteConnection,
     sql_types::{BigInt, Nullable, Text},
@@ -55,22 +54,12 @@ pub(super) fn order(
     (id, owner, status, currency, cart_version, created_at, updated_at, lines): OrderRow,
 ) -> Result<Order, StorageError> {
     let currency = Currency::new(&currency).map_err(|error| broken("a currency", error))?;
-    let lines: Vec<(String, String, i64, i64)> =
-        serde_json::from_str(&lines).map_err(|error| broken("lines of an order", error))?;
-    let line = |(product, name, minor, quantity): (String, String, i64, i64)| {
-        Ok(OrderLine {
-            product_id: ProductId::new(&product).map_err(|error| broken("a product", error))?,
-            name,
-            price: Money::from_minor(minor, currency).map_err(|error| broken("a price", error))?,
-            quantity: Quantity::new(quantity).map_err(|error| broken("a quantity", error))?,
-        })
-    };
     Ok(Order {
         id: id.parse().map_err(|error| broken("an order's id", error))?,
         owner: OwnerId::new(&owner).map_err(|error| broken("an owner", error))?,
         status: self::status(&status)?,
         currency,
-        lines: lines.into_iter().map(line).collect::<Result<_, StorageError>>()?,
+        lines: read_order_lines(&lines, currency)?,
         cart_version: cart_version
             .map(u64::try_from)
             .transpose()

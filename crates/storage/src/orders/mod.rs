@@ -3,6 +3,7 @@
 mod decide;
 mod events;
 mod follow_up;
+mod kept;
 mod steps;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::{Fence, IdempotencyClaim, KeyState, Progress, StorageError, offers::a
 
 pub use decide::{ClaimedHold, DecidedOrders, LoadedForOrders, Moved, decide_orders};
 pub use follow_up::FollowUp;
+pub use kept::{read_order_lines, write_order_lines};
 pub use steps::{DecidedSteps, TakenStep, decide_steps};
 
 /// Somebody wants to buy.
