@@ -140,6 +140,7 @@ impl CartServiceBuilder {
             waiting: settings.waiting,
             at_once,
             slow: SLOW,
+            as_many_follow: false,
             gathering,
         };
         let misses = Combiner::new(

@@ -69,6 +69,9 @@ pub struct Limits {
     /// A batch that takes longer is not waited for: the next one may begin beside it. Waiting makes batches large, and large
     /// ones are cheap; but not for a slow disk, or for somebody else's lock.
     pub slow: Duration,
+    /// Whether as many requests as the only batch under way has are a batch themselves, and do not wait for it. Where one is
+    /// worked on after the other, the next is there when the one before is done; and none is smaller than the one before for it.
+    pub as_many_follow: bool,
     /// Whether a batch waits for those who were answered with the one before. Clients who were answered together come back
     /// together: the first of them would otherwise be a batch alone, for which all others wait.
     pub gathering: Option<Gathering>,
@@ -149,12 +152,19 @@ struct Lane<Req: Send + 'static, Resp: Send + 'static> {
     tracker: TaskTracker,
 }
 
+struct UnderWay {
+    number: u64,
+    since: Instant,
+    /// `None`: it gathers.
+    size: Option<usize>,
+}
+
 struct State<Req, Resp> {
     waiting: Vec<Waiting<Req, Resp>>,
     /// Batches under way.
     running: usize,
-    /// The batch that the next one waits for, and since when it is under way.
-    turn: Option<(u64, Instant)>,
+    /// The batch that the next one waits for.
+    turn: Option<UnderWay>,
     /// Batches so far.
     turns: u64,
     /// When the last batch ended, and how large it was.
@@ -164,15 +174,24 @@ struct State<Req, Resp> {
 }
 
 impl<Req, Resp> State<Req, Resp> {
+    /// The batch of that number, if it is the one that the next waits for.
+    fn under_way(&mut self, number: u64) -> Option<&mut UnderWay> {
+        self.turn.as_mut().filter(|under_way| under_way.number == number)
+    }
+
     /// The number of the next batch, if one is to begin now.
     fn next(&mut self, limits: &Limits) -> Option<u64> {
-        let held = self.turn.is_some_and(|(_, since)| since.elapsed() < limits.slow);
+        let held = self.turn.as_ref().is_some_and(|under_way| {
+            let as_many = under_way.size.is_some_and(|size| self.waiting.len() >= size);
+            let follow = limits.as_many_follow && as_many && self.running == 1;
+            under_way.since.elapsed() < limits.slow && !follow
+        });
         if held || self.waiting.is_empty() || self.running >= limits.at_once {
             return None;
         }
         self.turns += 1;
         self.running += 1;
-        self.turn = Some((self.turns, Instant::now()));
+        self.turn = Some(UnderWay { number: self.turns, since: Instant::now(), size: None });
         Some(self.turns)
     }
 }
@@ -249,10 +268,8 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
         let mut state = self.lock();
         state.enough = 0;
         // Only now does it begin to be slow.
-        if let Some((turn, since)) = &mut state.turn
-            && *turn == number
-        {
-            *since = Instant::now();
+        if let Some(under_way) = state.under_way(number) {
+            under_way.since = Instant::now();
         }
     }
 }
@@ -272,6 +289,9 @@ impl<Req: Send + 'static, Resp: Send + 'static> Turn<Req, Resp> {
         let mut state = self.lane.lock();
         let size = state.waiting.len().min(self.lane.limits.batch);
         self.size = Some(size);
+        if let Some(under_way) = state.under_way(self.number) {
+            under_way.size = Some(size);
+        }
         let rest = state.waiting.split_off(size);
         std::mem::replace(&mut state.waiting, rest)
     }
@@ -319,7 +339,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
         let (next, lost) = {
             let mut state = self.lane.lock();
             state.running -= 1;
-            state.turn.take_if(|(turn, _)| *turn == self.number);
+            state.turn.take_if(|under_way| under_way.number == self.number);
             // Not even begun: the runtime has ended. Those who wait are told, outside of the lock.
             let lost = match self.size {
                 Some(size) => {

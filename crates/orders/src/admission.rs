@@ -31,7 +31,7 @@ const AT_ONCE: usize = 16;
 /// works for them, the others are answered and come back.
 const GATHERING: Gathering = Gathering { at_most: Duration::from_micros(500), percent: 50 };
 /// A batch that takes longer is not waited for: another one writes its orders meanwhile, and only at the end waits for a
-/// product that both sell. Batches that overlap are smaller, and cost more, than those that follow each other.
+/// product that both sell. Small batches cost more than large ones, so a batch begins beside a quick one only if it is as large.
 const SLOW: Duration = Duration::from_millis(5);
 
 pub(crate) type Admitted = Result<Placed, OrdersError>;
@@ -50,6 +50,7 @@ pub(crate) fn limits(settings: &Settings) -> Limits {
         waiting: settings.waiting,
         at_once: settings.transactions,
         slow: SLOW,
+        as_many_follow: true,
         gathering: Some(GATHERING),
     }
 }

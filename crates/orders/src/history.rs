@@ -79,6 +79,7 @@ pub(crate) fn reads(shared: &Arc<Shared>) -> Reads {
         waiting,
         at_once: 1,
         slow: Duration::ZERO, // of one at a time none is passed by
+        as_many_follow: false,
         gathering: None,
     };
     let lanes = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64));

@@ -10,7 +10,7 @@ use diesel_async::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -47,6 +47,11 @@ const SESSION: &str = "\
     DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
           EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
+/// Why there is no connection.
+pub(crate) type PoolError = bb8::RunError<Arc<ConnectError>>;
+/// One that borrows nothing.
+pub(crate) type OwnedConnection = bb8::PooledConnection<'static, Connector>;
+
 /// Connections of the store.
 ///
 /// They are given out in the order in which they are asked for. `bb8` alone gives one that comes back to whoever asks at
@@ -67,11 +72,22 @@ pub(crate) struct Pooled<'a> {
 }
 
 impl Pool {
-    pub(crate) async fn get(&self) -> Result<Pooled<'_>, bb8::RunError<Arc<ConnectError>>> {
+    pub(crate) async fn get(&self) -> Result<Pooled<'_>, PoolError> {
         let get = async {
             // Nobody closes the queue.
             let turn = self.turns.acquire().await.map_err(|_closed| bb8::RunError::TimedOut)?;
             Ok(Pooled { connection: self.connections.get().await?, _turn: turn })
+        };
+        tokio::time::timeout(self.acquire_timeout, get).await.unwrap_or(Err(bb8::RunError::TimedOut))
+    }
+
+    /// One for as long as it is wanted, with its place among them.
+    pub(crate) async fn get_owned(&self) -> Result<(OwnedConnection, OwnedSemaphorePermit), PoolError> {
+        let get = async {
+            // Nobody closes the queue.
+            let turn =
+                Arc::clone(&self.turns).acquire_owned().await.map_err(|_closed| bb8::RunError::TimedOut)?;
+            Ok((self.connections.get_owned().await?, turn))
         };
         tokio::time::timeout(self.acquire_timeout, get).await.unwrap_or(Err(bb8::RunError::TimedOut))
     }
@@ -232,7 +248,7 @@ fn build(connector: Connector, size: u32, acquire_timeout: Duration) -> (Pool, L
 
 /// The reason that a caller is told who got no connection.
 pub(crate) fn no_connection(
-    error: bb8::RunError<Arc<ConnectError>>,
+    error: PoolError,
     waited: Duration,
     last_error: &Mutex<Option<Arc<ConnectError>>>,
 ) -> StorageError {

@@ -34,6 +34,7 @@ mod recent;
 mod replicas;
 mod results;
 mod search;
+mod sharing;
 mod sql;
 mod statistics;
 mod store;

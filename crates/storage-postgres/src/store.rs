@@ -6,19 +6,21 @@ use metrics::gauge;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
-    connection::{self, LastError, Pool, Pooled},
+    connection::{self, LastError, Pool, PoolError, Pooled},
     error::{NoAnswer, statement_failed},
     jobs::Floors,
     offers::KnownOffers,
     options::PostgresOptions,
     recent::RecentCarts,
     replicas::Replicas,
+    sharing::{Shared, Sharing},
 };
 
 /// Carts, catalogue, statistics and gate in a PostgreSQL database. A clone shares the connections.
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
+    sharing: Sharing,
     pub(crate) recent: RecentCarts,
     pub(crate) offers: KnownOffers,
     pub(crate) replicas: Replicas,
@@ -51,6 +53,7 @@ impl PostgresStore {
         let (recent, offers, floors) = (RecentCarts::new(), KnownOffers::new(), Arc::default());
         Ok(Self {
             pool,
+            sharing: Sharing::default(),
             recent,
             offers,
             replicas,
@@ -64,7 +67,15 @@ impl PostgresStore {
     }
 
     pub(crate) async fn connection(&self) -> Result<Pooled<'_>, StorageError> {
-        let connection = self.pool.get().await;
+        self.known(self.pool.get().await)
+    }
+
+    /// A connection for statements that are transactions by themselves.
+    pub(crate) async fn shared_connection(&self) -> Result<Arc<Shared>, StorageError> {
+        self.known(self.sharing.get(&self.pool).await)
+    }
+
+    fn known<T>(&self, connection: Result<T, PoolError>) -> Result<T, StorageError> {
         let state = self.pool.state();
         gauge!("cartwright_db_pool_connections").set(f64::from(state.connections));
         gauge!("cartwright_db_pool_idle").set(f64::from(state.idle_connections));

@@ -1,5 +1,3 @@
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use diesel::{
     QueryResult,
     connection::TransactionDepthChange,
@@ -24,19 +22,15 @@ type Manager = AnsiTransactionManager;
 ///
 /// From the start it counts as being inside, before `BEGIN` is even sent: if the future that uses it is dropped
 /// anywhere in between, the pool sees an open transaction and closes the connection, and the server rolls back.
-///
-/// A single statement is a transaction by itself: then `BEGIN` and `COMMIT` need not be sent at all.
 pub(crate) struct Transaction<'a> {
     connection: Pooled<'a>,
-    /// Read and written by the type's name: diesel gives everything a `load`.
-    begun: AtomicBool,
 }
 
 impl<'a> Transaction<'a> {
     /// `BEGIN` is not sent yet: [`Transaction::begin`] is to be the first of the statements that are pipelined.
     pub(crate) fn new(mut connection: Pooled<'a>) -> QueryResult<Self> {
         count(&mut connection, TransactionDepthChange::IncreaseDepth)?;
-        Ok(Self { connection, begun: AtomicBool::new(false) })
+        Ok(Self { connection })
     }
 
     /// For statements. Their futures can be joined; they are sent in the order in which they are first polled.
@@ -50,7 +44,6 @@ impl<'a> Transaction<'a> {
 
     /// Sends `BEGIN`.
     pub(crate) async fn begin(&self) -> QueryResult<()> {
-        AtomicBool::store(&self.begun, true, Ordering::Relaxed);
         self.pipe().batch_execute("BEGIN").await
     }
 
@@ -68,7 +61,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Ends a transaction in which a pipelined `COMMIT` was sent and has succeeded, or that was one statement.
+    /// Ends a transaction in which a pipelined `COMMIT` was sent and has succeeded.
     pub(crate) fn committed(mut self) -> QueryResult<()> {
         count(&mut self.connection, TransactionDepthChange::DecreaseDepth)
     }
@@ -84,35 +77,17 @@ impl<'a> Transaction<'a> {
     /// Rolls back because of `failure`, and says what that was. If that does not work either, the connection is
     /// closed, which does the same.
     pub(crate) async fn roll_back(mut self, failure: Failure) -> StorageError {
-        let rolled_back = if AtomicBool::load(&self.begun, Ordering::Relaxed) {
-            Manager::rollback_transaction(&mut *self.connection).await.is_ok()
-        } else {
-            !self.connection.is_broken()
-                && count(&mut self.connection, TransactionDepthChange::DecreaseDepth).is_ok()
-        };
-        // A primary that became a standby: a new connection may reach the new primary, or says what is wrong.
-        let demoted = matches!(
-            failure,
-            Failure::Statement(Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _))
-        );
-        if !rolled_back || demoted {
+        let rolled_back = Manager::rollback_transaction(&mut *self.connection).await.is_ok();
+        if !rolled_back || failure.is_of_a_standby() {
             Manager::transaction_manager_status_mut(&mut *self.connection).set_in_error();
         }
-        match failure {
-            Failure::Statement(error) => statement_failed(error, rolled_back),
-            Failure::Store(error) => error,
-            Failure::Overtaken => StorageError::Unavailable("somebody else was quicker".into()),
-        }
+        failure.into_error(rolled_back)
     }
 
     /// Rolls back because of `failure`. That is an error, unless two transactions were in each other's way: then it may
     /// go well the next time.
     pub(crate) async fn roll_back_for_another_try(self, failure: Failure) -> Result<(), StorageError> {
-        let again = match &failure {
-            Failure::Statement(error) => collided(error),
-            Failure::Store(_) => false,
-            Failure::Overtaken => true,
-        };
+        let again = failure.may_go_well_again();
         let error = self.roll_back(failure).await;
         if again { Ok(()) } else { Err(error) }
     }
@@ -131,6 +106,31 @@ pub(crate) enum Failure {
     Store(StorageError),
     /// What was read is not so any more: all is to be begun anew.
     Overtaken,
+}
+
+impl Failure {
+    /// Whether somebody else was in the way.
+    pub(crate) fn may_go_well_again(&self) -> bool {
+        match self {
+            Self::Statement(error) => collided(error),
+            Self::Store(_) => false,
+            Self::Overtaken => true,
+        }
+    }
+
+    /// A primary that became a standby: a new connection may reach the new primary, or says what is wrong.
+    pub(crate) fn is_of_a_standby(&self) -> bool {
+        matches!(self, Self::Statement(Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)))
+    }
+
+    /// `healthy`: whether the connection is still of use.
+    pub(crate) fn into_error(self, healthy: bool) -> StorageError {
+        match self {
+            Self::Statement(error) => statement_failed(error, healthy),
+            Self::Store(error) => error,
+            Self::Overtaken => StorageError::Unavailable("somebody else was quicker".into()),
+        }
+    }
 }
 
 impl From<Error> for Failure {

@@ -2,12 +2,15 @@ use super::*;
 
 const SLOW: Duration = Duration::from_millis(5);
 
+const LIMITS: Limits =
+    Limits { batch: 100, waiting: 1000, at_once: 1, slow: SLOW, as_many_follow: false, gathering: None };
+
 fn gathering(millis: u64) -> Option<Gathering> {
     Some(Gathering { at_most: Duration::from_millis(millis), percent: 94 })
 }
 
 fn combiner(at_once: usize, batch: usize, waiting: usize, run: &Run<u32, u32>) -> Combiner<u32, u32> {
-    let limits = Limits { batch, waiting, at_once, slow: SLOW, gathering: None };
+    let limits = Limits { batch, waiting, at_once, ..LIMITS };
     Combiner::new(1, limits, &TaskTracker::new(), run)
 }
 
@@ -65,8 +68,7 @@ async fn those_who_come_during_a_batch_go_together() {
 #[tokio::test]
 async fn those_who_were_answered_together_go_together_again() {
     let run = sizes(|turn| async move { drop(turn) });
-    let limits =
-        Limits { batch: 100, waiting: 1000, at_once: 4, slow: SLOW, gathering: gathering(3_600_000) };
+    let limits = Limits { at_once: 4, gathering: gathering(3_600_000), ..LIMITS };
     let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
     let together = |count| (0..count).map(|n| submit(&combiner, n)).collect::<Vec<_>>();
     for task in together(32) {
@@ -87,7 +89,7 @@ async fn those_who_were_answered_together_go_together_again() {
 #[tokio::test]
 async fn nobody_is_waited_for_much_longer_than_said() {
     let run = sizes(|turn| async move { drop(turn) });
-    let limits = Limits { batch: 100, waiting: 1000, at_once: 1, slow: SLOW, gathering: gathering(30) };
+    let limits = Limits { gathering: gathering(30), ..LIMITS };
     let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
     let many: Vec<_> = (0..32).map(|n| submit(&combiner, n)).collect();
     for task in many {
@@ -122,6 +124,31 @@ async fn a_slow_batch_is_not_waited_for_but_no_more_run_than_allowed() {
     for task in [first, second, third] {
         task.abort();
     }
+}
+
+#[tokio::test]
+async fn as_many_as_are_under_way_do_not_wait_for_them() {
+    let stuck = sizes(move |turn| async move {
+        std::future::pending::<()>().await;
+        drop(turn);
+    });
+    let under_way = async |as_many_follow| {
+        let limits = Limits { at_once: 3, slow: Duration::from_secs(3600), as_many_follow, ..LIMITS };
+        let combiner = Combiner::new(1, limits, &TaskTracker::new(), &stuck);
+        let mut tasks = Vec::new();
+        let mut seen = Vec::new();
+        for come in [3, 2, 1, 2, 1, 9] {
+            tasks.extend((0..come).map(|n| submit(&combiner, n)));
+            settle().await;
+            let state = combiner.lanes[0].lock();
+            seen.push((state.running, state.waiting.len()));
+        }
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        seen
+    };
+    // Three; two wait until there are three. Nobody follows those who have followed.
+    assert_eq!(under_way(true).await, [(1, 0), (1, 2), (2, 0), (2, 2), (2, 3), (2, 12)]);
+    assert_eq!(under_way(false).await, [(1, 0), (1, 2), (1, 3), (1, 5), (1, 6), (1, 15)]);
 }
 
 #[tokio::test]

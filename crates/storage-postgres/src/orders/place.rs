@@ -57,35 +57,68 @@ impl PostgresStore {
         fence: &dyn Fence,
     ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
         let names = Names::of(requests, self);
-        let unread = self.decide_unread(&names, requests, policy);
-        let transaction = self.transaction().await?;
-        let written = match unread {
+        let locked = OrderPolicy { locking: StockLocking::Locked, ..policy.clone() };
+        let policy = match self.decide_unread(&names, requests, policy) {
             Unread::Decided(decided, now) => {
-                let decided = *decided;
-                let emission = self.emission;
-                let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };
-                write.run(&transaction, Within::Alone, (None, fence)).await
+                let write = ToWrite {
+                    decided: *decided,
+                    requests,
+                    follow_up: &policy.follow_up,
+                    emission: self.emission,
+                    now,
+                };
+                return self.write_alone(&names, write, fence).await;
             }
-            Unread::Scarce => {
-                let policy = OrderPolicy { locking: StockLocking::Locked, ..policy.clone() };
-                carry_out(&transaction, &names, requests, &policy, self.emission, fence).await
-            }
-            Unread::Unknown => carry_out(&transaction, &names, requests, policy, self.emission, fence).await,
+            Unread::Scarce => &locked,
+            Unread::Unknown => policy,
         };
-        match written {
-            Ok(Written { decided, returned, committed }) => {
-                transaction.end(committed).await?;
-                self.recent.written(&decided.carts);
-                self.offers.sold(&decided);
-                let mut batch = decided.into_batch();
-                batch.returned(returned);
-                Ok(Some(batch))
+        let transaction = self.transaction().await?;
+        match carry_out(&transaction, &names, requests, policy, self.emission, fence).await {
+            Ok(written) => {
+                transaction.end(written.committed).await?;
+                Ok(Some(self.placed(written)))
             }
             Err(failure) => {
                 self.offers.forget(&names.products);
                 transaction.roll_back_for_another_try(failure).await.map(|()| None)
             }
         }
+    }
+
+    /// Writes what needs no other statement.
+    async fn write_alone(
+        &self,
+        names: &Names<'_>,
+        write: ToWrite<'_>,
+        fence: &dyn Fence,
+    ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
+        let connection = self.shared_connection().await?;
+        let failure = match write.run(Within::Alone(&connection), (None, fence)).await {
+            Ok(written) => {
+                connection.done();
+                return Ok(Some(self.placed(written)));
+            }
+            Err(failure) => failure,
+        };
+        self.offers.forget(&names.products);
+        if failure.may_go_well_again() {
+            return Ok(None);
+        }
+        let survived = connection.survived().await;
+        if !survived || failure.is_of_a_standby() {
+            connection.spoil();
+        }
+        Err(failure.into_error(survived))
+    }
+
+    /// Remembers what was committed.
+    fn placed(&self, written: Written) -> OrderBatch<Placed> {
+        let Written { decided, returned, committed: _ } = written;
+        self.recent.written(&decided.carts);
+        self.offers.sold(&decided);
+        let mut batch = decided.into_batch();
+        batch.returned(returned);
+        batch
     }
 
     /// Decides by what is remembered of the products, when there is nothing else to read and there seems to be plenty: then
@@ -215,7 +248,7 @@ async fn carry_out(
         }
     }
     let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };
-    let written = write.run(transaction, Within::Begun, (gate, fence)).await?;
+    let written = write.run(Within::Begun(transaction), (gate, fence)).await?;
     Ok(Written { returned, ..written })
 }
 

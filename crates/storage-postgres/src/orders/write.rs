@@ -28,12 +28,12 @@ pub(super) struct Written {
 }
 
 /// In which transaction it is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Within {
+#[derive(Clone, Copy)]
+pub(super) enum Within<'a> {
     /// One that is begun.
-    Begun,
+    Begun(&'a Transaction<'a>),
     /// One that nobody has begun, and nobody need: one statement is all there is, which is a transaction by itself.
-    Alone,
+    Alone(&'a AsyncPgConnection),
 }
 
 /// What is to be written.
@@ -49,8 +49,7 @@ impl ToWrite<'_> {
     /// One round trip. The gate is known when carts are emptied. Alone, there may be orders of lines only, and no keys.
     pub(super) async fn run(
         self,
-        transaction: &Transaction<'_>,
-        within: Within,
+        within: Within<'_>,
         (gate, fence): (Option<Gate>, &dyn Fence),
     ) -> Result<Written, Failure> {
         let Self { mut decided, requests, follow_up, emission, now } = self;
@@ -68,9 +67,16 @@ impl ToWrite<'_> {
         // Carts may only be committed when the fence is up, and holds when all of them could be claimed. Without any, `COMMIT`
         // goes with what is written: as each statement fails when it has not written what it should, that is then a rollback.
         let at_once = changing.is_empty() && decided.claimed.is_empty();
-        let pipe_commit = at_once && within == Within::Begun;
-        let commit = async { if pipe_commit { transaction.pipe_commit().await } else { Ok(()) } };
-        let connection = transaction.pipe();
+        let commit = async {
+            match within {
+                Within::Begun(transaction) if at_once => transaction.pipe_commit().await,
+                Within::Begun(_) | Within::Alone(_) => Ok(()),
+            }
+        };
+        let connection = match within {
+            Within::Begun(transaction) => transaction.pipe(),
+            Within::Alone(connection) => connection,
+        };
         // Stock last: its rows are locked for as short as can be. Only holds come after it, as they do for everybody.
         let (written, left, claimed, raised, committed) = join!(
             write.run(connection),
