@@ -16,7 +16,7 @@ pub struct Settings {
     pub strategy: Strategy,
     /// Orders in one transaction at most.
     pub batch: usize,
-    /// Transactions at the same time. The next one waits for the one before, unless that is slow.
+    /// Transactions at the same time. The next one waits for the one before, unless that is slow or as many wait as it has.
     pub transactions: usize,
     /// Orders that wait at most; more are refused as overload.
     pub waiting: usize,

@@ -24,7 +24,7 @@ const SLOW: Duration = Duration::from_millis(5);
 #[derive(Clone, Default)]
 pub(crate) struct Sharing(Arc<Mutex<Weak<Shared>>>);
 
-pub(crate) struct Shared {
+struct Shared {
     connection: OwnedConnection,
     /// When a statement was last done, or the connection was taken.
     done: Mutex<Instant>,
@@ -33,17 +33,27 @@ pub(crate) struct Shared {
     _turn: OwnedSemaphorePermit,
 }
 
+/// It, for one statement. If that is not said to be done, as when its future is dropped half-way, nobody else gets the
+/// connection, and it is closed when those who use it have their answers.
+pub(crate) struct Lent {
+    shared: Arc<Shared>,
+    done: bool,
+}
+
 impl Sharing {
-    pub(crate) async fn get(&self, pool: &Pool) -> Result<Arc<Shared>, PoolError> {
+    pub(crate) async fn get(&self, pool: &Pool) -> Result<Lent, PoolError> {
         let current = lock(&self.0).upgrade();
-        if let Some(shared) = current.filter(|shared| shared.takes_more()) {
-            return Ok(shared);
-        }
-        let (connection, turn) = pool.get_owned().await?;
-        let (done, spoilt) = (Mutex::new(Instant::now()), AtomicBool::new(false));
-        let shared = Arc::new(Shared { connection, done, spoilt, _turn: turn });
-        *lock(&self.0) = Arc::downgrade(&shared);
-        Ok(shared)
+        let shared = match current.filter(|shared| shared.takes_more()) {
+            Some(shared) => shared,
+            None => {
+                let (connection, turn) = pool.get_owned().await?;
+                let (done, spoilt) = (Mutex::new(Instant::now()), AtomicBool::new(false));
+                let shared = Arc::new(Shared { connection, done, spoilt, _turn: turn });
+                *lock(&self.0) = Arc::downgrade(&shared);
+                shared
+            }
+        };
+        Ok(Lent { shared, done: false })
     }
 }
 
@@ -55,28 +65,34 @@ impl Shared {
     fn takes_more(&self) -> bool {
         !self.spoilt.load(Ordering::Relaxed) && lock(&self.done).elapsed() < SLOW
     }
+}
 
-    /// A statement is done.
-    pub(crate) fn done(&self) {
-        *lock(&self.done) = Instant::now();
+impl Lent {
+    /// The statement is done, and the connection as good as before.
+    pub(crate) fn done(mut self) {
+        self.done = true;
+        *lock(&self.shared.done) = Instant::now();
     }
 
     /// After a failure: whether the connection survived it.
     pub(crate) async fn survived(&self) -> bool {
-        (&mut &*self.connection).batch_execute("").await.is_ok()
-    }
-
-    /// Nobody else gets it, and it is closed when those who use it have their answers.
-    pub(crate) fn spoil(&self) {
-        self.spoilt.store(true, Ordering::Relaxed);
+        (&mut &**self).batch_execute("").await.is_ok()
     }
 }
 
-impl Deref for Shared {
+impl Deref for Lent {
     type Target = AsyncPgConnection;
 
     fn deref(&self) -> &AsyncPgConnection {
-        &self.connection
+        &self.shared.connection
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.done {
+            self.shared.spoilt.store(true, Ordering::Relaxed);
+        }
     }
 }
 

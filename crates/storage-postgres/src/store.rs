@@ -13,7 +13,7 @@ use crate::{
     options::PostgresOptions,
     recent::RecentCarts,
     replicas::Replicas,
-    sharing::{Shared, Sharing},
+    sharing::{Lent, Sharing},
 };
 
 /// Carts, catalogue, statistics and gate in a PostgreSQL database. A clone shares the connections.
@@ -71,7 +71,7 @@ impl PostgresStore {
     }
 
     /// A connection for statements that are transactions by themselves.
-    pub(crate) async fn shared_connection(&self) -> Result<Arc<Shared>, StorageError> {
+    pub(crate) async fn shared_connection(&self) -> Result<Lent, StorageError> {
         self.known(self.sharing.get(&self.pool).await)
     }
 

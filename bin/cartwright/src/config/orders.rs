@@ -13,8 +13,9 @@ pub(crate) struct Orders {
     pub(crate) strategy: Strategy,
     /// Orders in one transaction. Too high: it holds products' locks for long. Too low: more commits for the same work.
     pub(crate) batch: usize,
-    /// Transactions at the same time; a second one begins when the first is slow. Too high: connections taken from others,
-    /// and waiting for each other at popular products. Too low: one slow commit holds up everybody.
+    /// Transactions at the same time; a second one begins when as many orders wait as the first has, or when it is slow. Too
+    /// high: connections taken from others, and waiting for each other at popular products. Too low: one slow commit holds up
+    /// everybody.
     pub(crate) transactions: usize,
     /// Orders that wait; more are answered 503. Too high: under overload everybody waits long. Too low: short peaks are
     /// refused.

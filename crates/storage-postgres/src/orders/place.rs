@@ -57,7 +57,7 @@ impl PostgresStore {
         fence: &dyn Fence,
     ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
         let names = Names::of(requests, self);
-        let locked = OrderPolicy { locking: StockLocking::Locked, ..policy.clone() };
+        let locked;
         let policy = match self.decide_unread(&names, requests, policy) {
             Unread::Decided(decided, now) => {
                 let write = ToWrite {
@@ -69,7 +69,10 @@ impl PostgresStore {
                 };
                 return self.write_alone(&names, write, fence).await;
             }
-            Unread::Scarce => &locked,
+            Unread::Scarce => {
+                locked = OrderPolicy { locking: StockLocking::Locked, ..policy.clone() };
+                &locked
+            }
             Unread::Unknown => policy,
         };
         let transaction = self.transaction().await?;
@@ -102,11 +105,12 @@ impl PostgresStore {
         };
         self.offers.forget(&names.products);
         if failure.may_go_well_again() {
+            connection.done();
             return Ok(None);
         }
         let survived = connection.survived().await;
-        if !survived || failure.is_of_a_standby() {
-            connection.spoil();
+        if survived && !failure.is_of_a_standby() {
+            connection.done();
         }
         Err(failure.into_error(survived))
     }

@@ -10,6 +10,7 @@ mod holds;
 mod jobs;
 mod kit;
 mod nodes;
+mod orders;
 mod plans;
 mod replicas;
 mod server;
