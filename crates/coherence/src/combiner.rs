@@ -80,7 +80,7 @@ pub struct Limits {
 /// How long a batch waits for those who were answered with the one before.
 #[derive(Debug, Clone, Copy)]
 pub struct Gathering {
-    /// Until so long after that.
+    /// Until so long after they were answered.
     pub at_most: Duration,
     /// Until so many wait, of a hundred that it had. Of nearly all of them large batches are made, which are cheap. With half of
     /// them two groups take turns: one is served while the other comes back.
@@ -145,7 +145,7 @@ fn seat() -> usize {
 
 struct Lane<Req: Send + 'static, Resp: Send + 'static> {
     state: Mutex<State<Req, Resp>>,
-    /// Told when as many wait as a batch was waiting for.
+    /// Told when as many wait as a batch was waiting for, and when the batch before it is answered.
     gathered: Notify,
     run: Run<Req, Resp>,
     limits: Limits,
@@ -159,6 +159,15 @@ struct UnderWay {
     size: Option<usize>,
 }
 
+struct Ended {
+    number: u64,
+    size: usize,
+    /// When.
+    since: Instant,
+    /// When those who wait for it were answered. `None`: they are not yet.
+    answered: Option<Instant>,
+}
+
 struct State<Req, Resp> {
     waiting: Vec<Waiting<Req, Resp>>,
     /// Batches under way.
@@ -167,8 +176,8 @@ struct State<Req, Resp> {
     turn: Option<UnderWay>,
     /// Batches so far.
     turns: u64,
-    /// When the last batch ended, and how large it was.
-    last: Option<(Instant, usize)>,
+    /// The batch that ended last.
+    last: Option<Ended>,
     /// How many must wait for a batch that gathers.
     enough: usize,
 }
@@ -218,9 +227,24 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Those who waited for that batch have their answers.
+    fn answered(&self, number: u64) {
+        let mut state = self.lock();
+        if let Some(last) = state.last.as_mut().filter(|last| last.number == number) {
+            last.answered = Some(Instant::now());
+            self.gathered.notify_one();
+        }
+    }
+
     fn begin(self: &Arc<Self>, next: Option<u64>, runtime: &Handle) {
         if let Some(number) = next {
-            let turn = Turn { lane: Arc::clone(self), number, runtime: runtime.clone(), size: None };
+            let turn = Turn {
+                lane: Arc::clone(self),
+                number,
+                runtime: runtime.clone(),
+                size: None,
+                answers_later: false,
+            };
             let mut batch = (self.run)(turn);
             // In a task of its own: a panic loses one batch (its callers are told), not the lane.
             if self.limits.at_once == 1 && self.limits.gathering.is_none() {
@@ -240,31 +264,25 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
         }
     }
 
-    /// Whether fewer wait than are enough.
-    fn lack(&self) -> bool {
-        let state = self.lock();
-        state.waiting.len() < state.enough
+    /// Says for how many a batch waits, and returns until when. `None`: enough are there.
+    fn gathers_until(&self, Gathering { at_most, percent }: Gathering) -> Option<Instant> {
+        let mut state = self.lock();
+        let last = state.last.as_ref()?;
+        let enough = (last.size * percent / 100).min(self.limits.batch);
+        // Nobody comes back before he is answered; but that is not waited for as long as it may take.
+        let until = last.answered.map_or(last.since + self.limits.slow, |answered| answered + at_most);
+        state.enough = enough;
+        (state.waiting.len() < enough).then_some(until)
     }
 
     /// Waits for those who were answered with the last batch, as far as is said.
     async fn gather(&self, number: u64) {
-        let Some(Gathering { at_most, percent }) = self.limits.gathering else { return };
-        let until = {
-            let mut state = self.lock();
-            let Some((ended, size)) = state.last else { return };
-            let enough = (size * percent / 100).min(self.limits.batch);
-            if state.waiting.len() >= enough {
-                return;
+        let Some(gathering) = self.limits.gathering else { return };
+        while let Some(until) = self.gathers_until(gathering) {
+            if tokio::time::timeout_at(until.into(), self.gathered.notified()).await.is_err() {
+                break; // late enough
             }
-            state.enough = enough;
-            ended + at_most
-        };
-        let gathered = async {
-            while self.lack() {
-                self.gathered.notified().await;
-            }
-        };
-        let _ = tokio::time::timeout_at(until.into(), gathered).await; // enough, or late enough
+        }
         let mut state = self.lock();
         state.enough = 0;
         // Only now does it begin to be slow.
@@ -281,6 +299,8 @@ pub struct Turn<Req: Send + 'static, Resp: Send + 'static> {
     runtime: Handle,
     /// How many it has. `None`: it has not begun.
     size: Option<usize>,
+    /// Whether it is said when they are answered. Otherwise that is when this is dropped.
+    answers_later: bool,
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Turn<Req, Resp> {
@@ -319,6 +339,8 @@ impl<Req: Clone + Send + 'static, T: Send + 'static, E: Clone + Send + 'static> 
     {
         let batch: Vec<_> = self.batch().into_iter().filter(|waiting| !waiting.abandoned()).collect();
         let outcomes = run(batch.iter().map(|waiting| waiting.request.clone()).collect()).await;
+        let (lane, number) = (Arc::clone(&self.lane), self.number);
+        self.answers_later = true;
         drop(self);
         let outcomes = match outcomes {
             Ok(outcomes) => before_answers(outcomes).await,
@@ -331,6 +353,7 @@ impl<Req: Clone + Send + 'static, T: Send + 'static, E: Clone + Send + 'static> 
         for (waiting, answer) in batch.into_iter().zip(answers) {
             waiting.answer(answer);
         }
+        lane.answered(number);
     }
 }
 
@@ -343,7 +366,9 @@ impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
             // Not even begun: the runtime has ended. Those who wait are told, outside of the lock.
             let lost = match self.size {
                 Some(size) => {
-                    state.last = Some((Instant::now(), size));
+                    let (number, since) = (self.number, Instant::now());
+                    let answered = (!self.answers_later).then_some(since);
+                    state.last = Some(Ended { number, size, since, answered });
                     Vec::new()
                 }
                 None => std::mem::take(&mut state.waiting),

@@ -1,16 +1,16 @@
-//! Products as this process sold them last, so that they need not be read before they are sold again.
+//! Products as this process sold or saw them last, so that they need not be read before they are sold again.
 
 use std::{collections::HashMap, sync::Arc};
 
 use cartwright_domain::ProductId;
-use cartwright_storage::{DecidedOrders, OfferedProduct};
+use cartwright_storage::OfferedProduct;
 use quick_cache::sync::Cache;
 
 /// How many products.
 const PRODUCTS: usize = 16 * 1024;
 
 /// Nothing here is believed by itself: stock is taken on the condition that name, price and currency are still these, that
-/// the product can still be bought, and that there is enough. The stock is that of the last sale of this process.
+/// the product can still be bought, and that there is enough. The stock is that of the last sale of this process, or of its last look.
 #[derive(Clone)]
 pub(crate) struct KnownOffers(Arc<Cache<ProductId, OfferedProduct>>);
 
@@ -28,12 +28,10 @@ impl KnownOffers {
         known.collect()
     }
 
-    /// Notes what was sold, after the commit, with what is left of it.
-    pub(crate) fn sold(&self, decided: &DecidedOrders) {
-        for id in decided.taken.keys() {
-            if let Some(product) = decided.products.get(id) {
-                self.0.insert(id.clone(), product.clone());
-            }
+    /// Notes how they are now: what is left after a commit, or what was read.
+    pub(crate) fn seen(&self, products: &HashMap<ProductId, OfferedProduct>) {
+        for (id, product) in products {
+            self.0.insert(id.clone(), product.clone());
         }
     }
 

@@ -110,6 +110,11 @@ fn days(window: TopWindow) -> i16 {
     window.days().and_then(|days| i16::try_from(days).ok()).unwrap_or(-1)
 }
 
+/// They take nothing: what was sold long ago is not in stock.
+fn lines_of_past(order: &PastOrder) -> Result<String, StorageError> {
+    write_order_lines(order.lines.iter().map(|line| (line, false)))
+}
+
 async fn put(transaction: &Transaction<'_>, orders: &[&PastOrder]) -> Result<u64, Failure> {
     transaction.begin().await?;
     let mut written = 0;
@@ -121,7 +126,7 @@ async fn put(transaction: &Transaction<'_>, orders: &[&PastOrder]) -> Result<u64
             currencies: chunk.iter().map(|order| order.currency.code()).collect(),
             totals: chunk.iter().map(|order| order.total_minor()).collect(),
             created: chunk.iter().map(|order| order.created_at).collect(),
-            lines: chunk.iter().map(|order| write_order_lines(&order.lines)).collect::<Result<_, _>>()?,
+            lines: chunk.iter().map(|order| lines_of_past(order)).collect::<Result<_, _>>()?,
         };
         let (new,): (i64,) = statement.get_result(&mut transaction.pipe()).await?;
         written += read::count(new)?;

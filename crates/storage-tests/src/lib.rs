@@ -154,6 +154,7 @@ macro_rules! conformance {
             orders_and_their_jobs_are_made_together,
             how_far_an_order_is_can_be_noted,
             every_change_of_stock_is_in_the_ledger,
+            what_the_catalogue_does_not_know_has_no_stock,
             a_hold_is_kept_exactly_and_takes_its_stock,
             what_cannot_be_held_is_refused,
             a_hold_becomes_one_order,

@@ -9,7 +9,7 @@ CREATE TABLE order_lines (
 );
 INSERT INTO order_lines (order_id, product_id, name, price_minor, quantity, place)
     SELECT o.id, l.line ->> 0, l.line ->> 1, (l.line ->> 2)::bigint, (l.line ->> 3)::integer, l.place - 1
-    FROM orders o CROSS JOIN json_array_elements(o.lines::json) WITH ORDINALITY AS l (line, place);
+    FROM orders o CROSS JOIN json_array_elements(replace(o.lines, '\u0000', '\ufffd')::json) WITH ORDINALITY AS l (line, place);
 ALTER TABLE orders
     DROP COLUMN lines,
     ALTER COLUMN status TYPE text COLLATE "C",

@@ -103,6 +103,36 @@ async fn nobody_is_waited_for_much_longer_than_said() {
 }
 
 #[tokio::test]
+async fn who_is_not_answered_yet_is_waited_for() {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let run: Run<usize, Result<usize, ()>> = Arc::new(move |turn| {
+        let gate = Arc::clone(&held);
+        Box::pin(turn.carry_out_and(
+            async |batch| Ok(vec![batch.len(); batch.len()]),
+            async move |sizes| {
+                gate.acquire().await.unwrap().forget();
+                Ok(sizes)
+            },
+        ))
+    });
+    let limits = Limits { at_once: 2, slow: Duration::from_secs(3600), gathering: gathering(30), ..LIMITS };
+    let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
+    let submit = |n| tokio::spawn(combiner.submit(n, &Handle::current()));
+    let many: Vec<_> = (0..32).map(submit).collect();
+    settle().await;
+    let early = submit(32);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(combiner.lanes[0].lock().waiting.len(), 1, "nobody can have come back");
+    gate.add_permits(2);
+    for task in many {
+        assert_eq!(task.await.unwrap(), Ok(Ok(32)));
+    }
+    let soon = tokio::time::timeout(Duration::from_secs(10), early);
+    assert_eq!(soon.await.expect("not waited for longer").unwrap(), Ok(Ok(1)));
+}
+
+#[tokio::test]
 async fn a_slow_batch_is_not_waited_for_but_no_more_run_than_allowed() {
     let run = sizes(move |turn| async move {
         tokio::time::sleep(Duration::from_secs(3600)).await;

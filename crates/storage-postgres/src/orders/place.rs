@@ -1,5 +1,5 @@
-//! A batch of orders: one transaction, whatever their number. One round trip when nothing need be read; else two and a
-//! commit, and one or two more when units are short.
+//! A batch of orders: one transaction, whatever their number. One round trip when nothing need be read, two when only products
+//! must be; else two and a commit, and some more when units are short.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -58,8 +58,8 @@ impl PostgresStore {
     ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
         let names = Names::of(requests, self);
         let locked;
-        let policy = match self.decide_unread(&names, requests, policy) {
-            Unread::Decided(decided, now) => {
+        let policy = match self.decide_lines(&names, requests, policy).await? {
+            Early::Decided(decided, now) => {
                 let write = ToWrite {
                     decided: *decided,
                     requests,
@@ -69,11 +69,11 @@ impl PostgresStore {
                 };
                 return self.write_alone(&names, write, fence).await;
             }
-            Unread::Scarce => {
+            Early::Scarce => {
                 locked = OrderPolicy { locking: StockLocking::Locked, ..policy.clone() };
                 &locked
             }
-            Unread::Unknown => policy,
+            Early::NotOnlyLines => policy,
         };
         let transaction = self.transaction().await?;
         match carry_out(&transaction, &names, requests, policy, self.emission, fence).await {
@@ -88,13 +88,17 @@ impl PostgresStore {
         }
     }
 
-    /// Writes what needs no other statement.
+    /// Writes what needs no other statement, if there is anything to write.
     async fn write_alone(
         &self,
         names: &Names<'_>,
         write: ToWrite<'_>,
         fence: &dyn Fence,
     ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
+        if write.decided.is_empty() {
+            let written = Written { decided: write.decided, returned: Vec::new(), committed: false };
+            return Ok(Some(self.placed(written)));
+        }
         let connection = self.shared_connection().await?;
         let failure = match write.run(Within::Alone(&connection), (None, fence)).await {
             Ok(written) => {
@@ -115,47 +119,61 @@ impl PostgresStore {
         Err(failure.into_error(survived))
     }
 
-    /// Remembers what was committed.
+    /// Remembers what was committed, or read when nothing was.
     fn placed(&self, written: Written) -> OrderBatch<Placed> {
         let Written { decided, returned, committed: _ } = written;
         self.recent.written(&decided.carts);
-        self.offers.sold(&decided);
+        self.offers.seen(&decided.products);
         let mut batch = decided.into_batch();
         batch.returned(returned);
         batch
     }
 
-    /// Decides by what is remembered of the products, when there is nothing else to read and there seems to be plenty: then
-    /// one round trip is enough. The first buyers of a product, and the last ones, need the database's word; for the last ones
-    /// it is locked at once, and not only when it was read that little is left. When nothing is, nobody need lock it.
-    fn decide_unread(&self, names: &Names<'_>, requests: &[OrderRequest], policy: &OrderPolicy) -> Unread {
-        if !names.owners.owners.is_empty()
-            || !names.claims.is_empty()
-            || !names.holds.is_empty()
-            || policy.locking == StockLocking::Locked
-        {
-            return Unread::Unknown;
+    /// Decides orders of lines without keys, for which only products are to be read, and stock is taken on the condition that
+    /// they are still like that: no transaction is needed before it is known what to write. What is remembered of the products
+    /// will do as long as it says that there is enough.
+    async fn decide_lines(
+        &self,
+        names: &Names<'_>,
+        requests: &[OrderRequest],
+        policy: &OrderPolicy,
+    ) -> Result<Early, StorageError> {
+        let only_lines = names.owners.owners.is_empty() && names.claims.is_empty() && names.holds.is_empty();
+        if !only_lines || policy.locking == StockLocking::Locked {
+            return Ok(Early::NotOnlyLines);
         }
-        let Some(products) = self.offers.all(&names.products) else { return Unread::Unknown };
-        let sold_out = products.values().any(|product| product.stock == 0);
         let now = policy.clock.now();
-        let loaded = LoadedForOrders { products, ..LoadedForOrders::default() };
-        let decided = decide_orders(requests, loaded, policy, now);
-        match policy.locking {
-            _ if decided.made_all() && decided.had_plenty() => Unread::Decided(Box::new(decided), now),
-            StockLocking::Adaptive if !sold_out => Unread::Scarce,
-            _ => Unread::Unknown,
+        let decide = |products| {
+            let loaded = LoadedForOrders { products, ..LoadedForOrders::default() };
+            (loaded.lacking(requests), decide_orders(requests, loaded, policy, now))
+        };
+        if let Some(products) = self.offers.all(&names.products) {
+            let (_, decided) = decide(products);
+            if decided.made_all() {
+                return Ok(Early::Decided(Box::new(decided), now));
+            }
         }
+        let rows = self.run(async |connection| offers(connection, &names.products, policy.locking).await);
+        let products = read::offers(rows.await?)?;
+        let (lacking, decided) = decide(products.clone());
+        let more = !lacking.is_empty()
+            && self
+                .run(async |connection| holds::can_be_had(connection, &lacking, &products, now).await)
+                .await?;
+        let adaptive = policy.locking == StockLocking::Adaptive;
+        let scarce = more || adaptive && !decided.is_empty() && !decided.had_plenty();
+        Ok(if scarce { Early::Scarce } else { Early::Decided(Box::new(decided), now) })
     }
 }
 
-/// What is known of a batch before anything is read.
-enum Unread {
-    /// All that is to be written.
+/// What is known of a batch before a transaction is begun.
+enum Early {
+    /// All that is to be answered and written.
     Decided(Box<DecidedOrders>, DateTime<Utc>),
-    /// That little is left of something.
+    /// That little is left of something that is to be sold: whoever buys it gets in line.
     Scarce,
-    Unknown,
+    /// That more than products is to be read.
+    NotOnlyLines,
 }
 
 /// What a batch names, each once.
@@ -233,7 +251,10 @@ async fn carry_out(
     loaded.products.extend(read::offers(offers(transaction.pipe(), &missed, policy.locking).await?)?);
     // Nothing is looked for as long as there is enough.
     let lacking = loaded.lacking(requests);
-    let more = holds::can_be_had(transaction.pipe(), &lacking, &loaded.products, now).await?;
+    let more = match policy.locking {
+        StockLocking::Locked => !lacking.is_empty(),
+        _ => holds::can_be_had(transaction.pipe(), &lacking, &loaded.products, now).await?,
+    };
     let adaptive = policy.locking == StockLocking::Adaptive;
     let again = (adaptive || more).then(|| loaded.clone());
     let (mut decided, mut returned) = (decide_orders(requests, loaded, policy, now), Vec::new());
@@ -242,8 +263,10 @@ async fn carry_out(
     }
     if let Some(mut loaded) = again.filter(|_| more || !decided.had_plenty()) {
         // Not much is left: in line, and as it is when it is our turn.
-        let all: BTreeSet<ProductId> = loaded.products.keys().cloned().collect();
-        loaded.products = read::offers(offers(transaction.pipe(), &all, StockLocking::Locked).await?)?;
+        if policy.locking != StockLocking::Locked {
+            let all: BTreeSet<ProductId> = loaded.products.keys().cloned().collect();
+            loaded.products = read::offers(offers(transaction.pipe(), &all, StockLocking::Locked).await?)?;
+        }
         let lacking = loaded.lacking(requests);
         returned = holds::give_back(transaction.pipe(), &lacking, &mut loaded.products, now).await?;
         decided = decide_orders(requests, loaded, policy, now);

@@ -1,6 +1,8 @@
 //! What a batch of orders writes: one round trip, whatever their number, and one statement when there is nothing but orders.
 
-use cartwright_domain::{Gate, Order, OwnerId, ProductId};
+use std::collections::BTreeMap;
+
+use cartwright_domain::{Gate, Order, OrderId, OwnerId, ProductId};
 use cartwright_storage::{
     DecidedOrders, Emission, EventType, EventTypes, Fence, FollowUp, Moved, NewEvents, NewJob, OrderRequest,
     StorageError, write_order_lines,
@@ -117,8 +119,12 @@ async fn sell(
     }
     let version = |order: &&Order| order.cart_version.map(i64::try_from).transpose();
     let versions = made.iter().map(version).collect::<Result<_, _>>();
-    let lines = made.iter().map(|order| write_order_lines(&order.lines)).collect::<Result<_, _>>()?;
-    let stocked: Vec<Moved<'_>> = decided.lines().filter(|moved| moved.stocked).collect();
+    let moved: Vec<Moved<'_>> = decided.lines().collect();
+    let of_order = moved.chunk_by(|one, next| one.order.id == next.order.id);
+    let lines =
+        of_order.map(|lines| write_order_lines(lines.iter().map(|moved| (moved.line, moved.stocked))));
+    let lines = lines.collect::<Result<_, _>>()?;
+    let sold = sold(&moved)?;
     let mut statement = Sell {
         jobs: jobs::rows(jobs, now),
         now,
@@ -128,9 +134,9 @@ async fn sell(
         totals: made.iter().map(|order| order.total_minor()).collect(),
         cart_versions: versions.map_err(bad("a version too large"))?,
         lines,
-        sources: stocked.iter().map(|moved| moved.order.id.uuid()).collect(),
-        products: stocked.iter().map(|moved| moved.line.product_id.as_str()).collect(),
-        quantities: stocked.iter().map(|moved| moved.line.quantity.get().into()).collect(),
+        sources: sold.values().map(|(source, _)| source.uuid()).collect(),
+        products: sold.keys().map(|product| product.as_str()).collect(),
+        sold: sold.values().map(|(_, units)| *units).collect(),
         taken: Vec::new(),
         units: Vec::new(),
         offered_names: Vec::new(),
@@ -157,4 +163,17 @@ async fn sell(
         Err(error) if not_as_many(&error) => Err(Failure::Overtaken),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is entered in the ledger of the products of a batch: the first order that takes some of it, and the units of all.
+fn sold<'a>(moved: &[Moved<'a>]) -> Result<BTreeMap<&'a ProductId, (OrderId, i32)>, StorageError> {
+    let mut sold = BTreeMap::new();
+    for moved in moved.iter().filter(|moved| moved.stocked) {
+        let (_, units): &mut (_, i32) = sold.entry(&moved.line.product_id).or_insert((moved.order.id, 0));
+        let more = i32::from(moved.line.quantity.get());
+        *units = units
+            .checked_add(more)
+            .ok_or_else(|| StorageError::unexpected("more units than there can be"))?;
+    }
+    Ok(sold)
 }

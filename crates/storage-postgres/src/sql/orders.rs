@@ -14,6 +14,23 @@ pub(crate) type OfferRow = (String, String, i64, String, bool, i32);
 pub(crate) type OrderRow = (Uuid, String, String, String, Option<i64>, DateTime<Utc>, DateTime<Utc>, String);
 pub(crate) type OrderColumns = (Key, Text, Text, Text, Nullable<BigInt>, Timestamptz, Timestamptz, Text);
 
+/// Each line of orders `o`, to be joined with them. Its name may be another: the server can read no NUL, not even to pass it
+/// over. (What looks like one behind a backslash is none, and becomes something else that is none either.)
+macro_rules! each_line {
+    () => {
+        r"CROSS JOIN json_array_elements(replace(o.lines, '\u0000', '\u0001')::json) AS l (line) "
+    };
+}
+pub(crate) use each_line;
+
+/// Its product. Taken as it stands in the text, for ids have nothing to decode.
+macro_rules! product_of_line {
+    () => {
+        "trim('\"' FROM (l.line -> 0)::text)"
+    };
+}
+pub(crate) use product_of_line;
+
 /// The columns of an [`OrderRow`], of an order `o`.
 macro_rules! order_columns {
     () => {
@@ -84,7 +101,7 @@ statement! {
         lines: Vec<String> as Array<Text>,
         sources: Vec<Uuid> as Array<Key>,
         products: Vec<&'a str> as Array<Text>,
-        quantities: Vec<i32> as Array<Integer>,
+        sold: Vec<i32> as Array<Integer>,
         taken: Vec<&'a str> as Array<Text>,
         units: Vec<i32> as Array<Integer>,
         offered_names: Vec<&'a str> as Array<Text>,
@@ -104,8 +121,8 @@ statement! {
          FROM unnest($11, $12, $13, $14, $15, $16) AS u (id, owner, currency, total, cart_version, lines) RETURNING 1), \
      entered AS ( \
          INSERT INTO stock_ledger (source, product_id, kind, units, at) \
-         SELECT u.source, u.product_id, 'sale', -u.quantity, $10 \
-         FROM unnest($17, $18, $19) AS u (source, product_id, quantity) RETURNING 1), \
+         SELECT u.source, u.product_id, 'sale', -u.units, $10 \
+         FROM unnest($17, $18, $19) AS u (source, product_id, units) RETURNING 1), \
      moved AS (", move_stock!("$10"), "\
          FROM unnest($20, $21, $22, $23, $24) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
          WHERE p.id = u.id COLLATE \"C\" AND p.active AND p.name = u.name AND p.price_minor = u.price \
@@ -182,11 +199,12 @@ statement! {
 }
 
 statement! {
-    /// What lines of orders took from stock: order, product, units.
+    /// What lines of orders took from stock or from holds: order, product, units. Those that took nothing say so.
     LoadTaken { orders: Vec<Uuid> as Array<Key> }
     (Key, Text, Integer)
-    "SELECT l.source, l.product_id, -l.units FROM unnest($1) AS u (id) \
-     JOIN stock_ledger l ON l.source = u.id AND l.kind = 'sale'"
+    concat!("SELECT o.id, ", product_of_line!(), ", (l.line -> 3)::text::integer FROM unnest($1) AS u (id) \
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = u.id LIMIT 1) o ", each_line!(), "\
+     WHERE json_array_length(l.line) = 4")
 }
 
 statement! {

@@ -2,22 +2,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::sql_types::{Array, BigInt, Date, SmallInt, Text, Timestamptz, Uuid as Key};
 use uuid::Uuid;
 
-use super::{ProductColumns, ProductRow, products::product_columns, statement};
-
-/// Each line of orders `o`, to be joined with them.
-macro_rules! each_line {
-    () => {
-        "CROSS JOIN json_array_elements(o.lines::json) AS l (line) "
-    };
-}
-
-/// Its product. Taken as it stands in the text: the server cannot decode all that a name beside it may contain, and ids have
-/// nothing to decode.
-macro_rules! product_of_line {
-    () => {
-        "trim('\"' FROM (l.line -> 0)::text)"
-    };
-}
+use super::{
+    ProductColumns, ProductRow,
+    orders::{each_line, product_of_line},
+    products::product_columns,
+    statement,
+};
 
 /// A count and a product.
 pub(crate) type RankedRow = (i64, ProductRow);

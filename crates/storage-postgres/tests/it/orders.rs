@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cartwright_domain::Clock;
-use cartwright_storage::{Placed, StockLocking};
+use cartwright_domain::{Clock, OrderId, OrderStatus, Stock};
+use cartwright_storage::{OrderStep, Placed, StockLocking};
 use cartwright_storage_tests::{Kit, RecordingFence, buy, details, imported};
 use cartwright_testkit::eventually;
 use tokio::time::timeout;
@@ -15,13 +15,7 @@ const SOON: Duration = Duration::from_secs(3);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_a_lock_holds_up_nobody_else() {
     let url = fresh_url().await;
-    let kit = Arc::new(Kit::new(node(&url).await));
-    let products = ["cup", "mug"].map(|id| {
-        let mut details = details("Thing", 250);
-        details.stock = cartwright_domain::Stock::new(1_000).unwrap();
-        imported(id, details)
-    });
-    kit.store.import_products(&products, kit.clock.now()).await.unwrap();
+    let kit = shop(&url, 1_000).await;
     // What was sold before is known, and sold by one statement.
     assert!(bought(Arc::clone(&kit), "cup").await && bought(Arc::clone(&kit), "mug").await);
 
@@ -48,6 +42,64 @@ async fn who_waits_for_a_lock_holds_up_nobody_else() {
     lock.rollback().await.unwrap();
     assert!(bought(Arc::clone(&kit), "cup").await);
     assert_eq!(kit.store.stock_drift().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_enters_each_product_once_and_each_order_gives_back_its_own() {
+    let url = fresh_url().await;
+    let (kit, server) = (shop(&url, 100).await, direct(&url).await);
+    let entered = async |kind: &str| {
+        let rows =
+            "SELECT source::text, product_id, units FROM stock_ledger WHERE kind = $1 ORDER BY product_id";
+        let rows = server.query(rows, &[&kind]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect::<Vec<(String, String, i32)>>()
+    };
+    let (policy, fence) = (kit.orders_by(StockLocking::Adaptive), RecordingFence::default());
+    let requests =
+        [buy("ana", &[("cup", 2)]), buy("bob", &[("cup", 1), ("mug", 3)]), buy("cy", &[("cup", 1)])];
+    let batch = kit.store.place_orders(&requests, &policy, &fence).await.unwrap();
+    assert!(batch.outcomes.iter().all(|outcome| matches!(outcome, Placed::Done(_))));
+    let [ana, bob, _] = requests.map(|request| request.id);
+    let of = |order: OrderId, product: &str, units| (order.to_string(), product.to_owned(), units);
+    assert_eq!(entered("sale").await, [of(ana, "cup", -4), of(bob, "mug", -3)]);
+
+    let cancel = OrderStep { id: bob, owner: None, to: OrderStatus::Cancelled, reason: None };
+    kit.store.step_orders(&[cancel], kit.clock.now()).await.unwrap();
+    assert_eq!(entered("return").await, [of(bob, "cup", 1), of(bob, "mug", 3)]);
+    let left = server.query_one("SELECT string_agg(stock::text, ' ' ORDER BY id) FROM products", &[]).await;
+    assert_eq!(left.unwrap().get::<_, &str>(0), "97 100");
+    assert_eq!(kit.store.stock_drift().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_learns_that_others_sold_all_does_not_wait_to_hear_it_again() {
+    let url = fresh_url().await;
+    let (here, there) = (shop(&url, 3).await, Arc::new(Kit::new(node(&url).await)));
+    assert!(bought(Arc::clone(&here), "cup").await);
+    assert!(bought(Arc::clone(&there), "cup").await);
+    assert!(bought(Arc::clone(&there), "cup").await);
+    // Here, two are thought to be left.
+    assert!(!bought(Arc::clone(&here), "cup").await);
+    let mut somebody = direct(&url).await;
+    let lock = somebody.transaction().await.unwrap();
+    lock.batch_execute("SELECT FROM products WHERE id = 'cup' FOR UPDATE").await.unwrap();
+    for kit in [&here, &there] {
+        assert!(!timeout(SOON, bought(Arc::clone(kit), "cup")).await.expect("needs no lock"));
+    }
+    lock.rollback().await.unwrap();
+    assert_eq!(here.store.stock_drift().await.unwrap(), 0);
+}
+
+/// A shop with cups and mugs.
+async fn shop(url: &str, stock: i64) -> Arc<Kit> {
+    let kit = Kit::new(node(url).await);
+    let products = ["cup", "mug"].map(|id| {
+        let mut details = details("Thing", 250);
+        details.stock = Stock::new(stock).unwrap();
+        imported(id, details)
+    });
+    kit.store.import_products(&products, kit.clock.now()).await.unwrap();
+    Arc::new(kit)
 }
 
 async fn bought(kit: Arc<Kit>, product: &str) -> bool {

@@ -1,7 +1,8 @@
 use std::sync::{Arc, Mutex};
 
 use cartwright_domain::{
-    Clock, Order, OrderId, OrderPaging, OrderQuery, OrderStatus, Page, PageSize, ProductChange, Stock,
+    Clock, Currency, Order, OrderId, OrderPaging, OrderQuery, OrderStatus, Page, PageSize, ProductChange,
+    Stock,
 };
 use cartwright_storage::{
     FollowUp, JobError, JobFilter, NewJob, OrderBatch, OrderPolicy, OrderRequest, OrderStep, Payload, Placed,
@@ -11,8 +12,8 @@ use chrono::TimeDelta;
 use tokio::time::timeout;
 
 use crate::{
-    Kit,
-    buying::{ALL, buy, id},
+    Kit, add, add_unlisted,
+    buying::{ALL, buy, checkout, id},
     change, details,
     kit::{PATIENCE, owner, product},
     name,
@@ -161,6 +162,26 @@ pub async fn every_change_of_stock_is_in_the_ledger(kit: Kit) {
     kit.create(Some("pot"), stocked).await;
     kit.offer(&[("cup", 9), ("tea", 1)]).await;
     kit.list(&["tea", "new"]).await;
+    kit.no_drift().await;
+}
+
+/// What the catalogue does not know takes nothing from stock when it is ordered, and gives nothing back, whatever its name
+/// and also when the catalogue knows it by then. It counts in the statistics.
+pub async fn what_the_catalogue_does_not_know_has_no_stock(kit: Kit) {
+    let kit = kit.allowing_unlisted();
+    kit.offer(&[("tea", 9)]).await;
+    let name = "\0 \\u0000 \"],[\"ghost\",\"\",1,7";
+    kit.done(add_unlisted("ana", "ghost", name, 5, Currency::EUR)).await;
+    kit.done(add("ana", "tea", 2)).await;
+    let order = kit.bought(checkout("ana", 2)).await;
+    assert_eq!(order.lines.iter().map(|line| line.name.as_str()).collect::<Vec<_>>(), [name, "The tea"]);
+    assert_eq!(kit.store.orders(&[order.id]).await.unwrap(), [Some(order.clone())]);
+    kit.no_drift().await;
+    kit.refresh(1).await;
+
+    kit.offer(&[("ghost", 3)]).await;
+    kit.step(order.id, OrderStatus::Cancelled).await;
+    assert_eq!((kit.units("tea").await, kit.units("ghost").await), (9, 3));
     kit.no_drift().await;
 }
 

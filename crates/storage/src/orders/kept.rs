@@ -1,16 +1,35 @@
 use cartwright_domain::{Currency, Money, OrderLine, ProductId, Quantity};
+use serde::{Deserialize, Serialize};
 
 use crate::StorageError;
 
-/// The lines of an order as the stores keep them: a JSON array with one of product, name, price in minor units, and
-/// quantity for each line. The currency is the order's.
+/// A line as it is kept: product, name, price in minor units, quantity, and whether it took from stock or a hold. The currency
+/// is the order's.
+#[derive(Serialize, Deserialize)]
+struct Kept<P, N>(P, N, i64, Quantity, #[serde(default = "yes", skip_serializing_if = "is_true")] bool);
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_true(stocked: &bool) -> bool {
+    *stocked
+}
+
+/// The lines of an order, each with whether its units came out of stock or a hold, as they are kept: a JSON array with one of
+/// product, name, price in minor units, and quantity for each line. What took nothing, because the catalogue did not know it,
+/// has a `false` behind.
 ///
 /// # Errors
 /// [`StorageError::Unexpected`], which does not happen.
-pub fn write_order_lines(lines: &[OrderLine]) -> Result<String, StorageError> {
-    let lines: Vec<_> =
-        lines.iter().map(|line| (&line.product_id, &line.name, line.price.minor(), line.quantity)).collect();
-    serde_json::to_string(&lines).map_err(|error| {
+pub fn write_order_lines<'a>(
+    lines: impl Iterator<Item = (&'a OrderLine, bool)>,
+) -> Result<String, StorageError> {
+    let kept = |(line, stocked): (&'a OrderLine, bool)| {
+        Kept(&line.product_id, &line.name, line.price.minor(), line.quantity, stocked)
+    };
+    serde_json::to_string(&lines.map(kept).collect::<Vec<_>>()).map_err(|error| {
         StorageError::Unexpected("lines that cannot be written".into(), Some(Box::new(error)))
     })
 }
@@ -20,8 +39,8 @@ pub fn write_order_lines(lines: &[OrderLine]) -> Result<String, StorageError> {
 /// # Errors
 /// [`StorageError::Unexpected`] for what is no lines, or breaks a rule of the domain.
 pub fn read_order_lines(lines: &str, currency: Currency) -> Result<Vec<OrderLine>, StorageError> {
-    let lines: Vec<(ProductId, String, i64, Quantity)> = serde_json::from_str(lines).map_err(broken)?;
-    let line = |(product_id, name, minor, quantity)| {
+    let lines: Vec<Kept<ProductId, String>> = serde_json::from_str(lines).map_err(broken)?;
+    let line = |Kept(product_id, name, minor, quantity, _)| {
         Ok(OrderLine {
             product_id,
             name,
@@ -41,7 +60,7 @@ mod tests {
     use super::*;
 
     /// Rows that were written by an older version must still be read: this text is not to be changed.
-    const KEPT: &str = r#"[["tea","Tea \"Nr. 1\" ☕",250,3],["milk","",0,1]]"#;
+    const KEPT: &str = r#"[["tea","Tea \"Nr. 1\" ☕",250,3],["milk","",0,1,false]]"#;
 
     #[test]
     fn what_was_kept_is_read_and_written_as_it_was() {
@@ -53,8 +72,8 @@ mod tests {
         };
         let lines = [line("tea", "Tea \"Nr. 1\" ☕", 250, 3), line("milk", "", 0, 1)];
         assert_eq!(read_order_lines(KEPT, Currency::EUR).unwrap(), lines);
-        assert_eq!(write_order_lines(&lines).unwrap(), KEPT);
-        assert_eq!(write_order_lines(&[]).unwrap(), "[]");
+        assert_eq!(write_order_lines(lines.iter().zip([true, false])).unwrap(), KEPT);
+        assert_eq!(write_order_lines([].into_iter()).unwrap(), "[]");
         assert_eq!(read_order_lines("[]", Currency::EUR).unwrap(), []);
     }
 
@@ -67,6 +86,7 @@ mod tests {
             (",3]", ",0]"),
             (",3]", "]"),
             (",3]", ",3,3]"),
+            (",false]", ",false,false]"),
             ("\"tea\"", "\"\""),
             ("]]", "]"),
         ] {
