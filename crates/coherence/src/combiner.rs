@@ -176,7 +176,7 @@ struct State<Req, Resp> {
     turn: Option<UnderWay>,
     /// Batches so far.
     turns: u64,
-    /// The batch that ended last.
+    /// The last batch that has ended.
     last: Option<Ended>,
     /// How many must wait for a batch that gathers.
     enough: usize,
@@ -270,7 +270,7 @@ impl<Req: Send + 'static, Resp: Send + 'static> Lane<Req, Resp> {
         let last = state.last.as_ref()?;
         let enough = (last.size * percent / 100).min(self.limits.batch);
         // Nobody comes back before he is answered; but that is not waited for as long as it may take.
-        let until = last.answered.map_or(last.since + self.limits.slow, |answered| answered + at_most);
+        let until = last.answered.map_or(last.since + self.limits.slow / 2, |answered| answered + at_most);
         state.enough = enough;
         (state.waiting.len() < enough).then_some(until)
     }
@@ -365,6 +365,12 @@ impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
             state.turn.take_if(|under_way| under_way.number == self.number);
             // Not even begun: the runtime has ended. Those who wait are told, outside of the lock.
             let lost = match self.size {
+                // Callers may all have left meanwhile; and one that began before, and took longer, is not the last.
+                Some(size)
+                    if size == 0 || state.last.as_ref().is_some_and(|last| last.number > self.number) =>
+                {
+                    Vec::new()
+                }
                 Some(size) => {
                     let (number, since) = (self.number, Instant::now());
                     let answered = (!self.answers_later).then_some(since);

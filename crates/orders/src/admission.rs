@@ -15,7 +15,7 @@ use crate::{OrdersError, Settings, service::Shared};
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// Orders that wait together go as one transaction: a product that everybody wants at once is sold as fast as the
-    /// database commits batches. Products are locked when there are few of them left.
+    /// database commits batches. Products are locked when there are few of them left, or somebody else took some.
     #[default]
     Batched,
     /// A transaction for each order, in which products are locked.

@@ -15,3 +15,20 @@ FROM (
     GROUP BY o.id
     HAVING bool_or(s.source IS NULL)) AS marked
 WHERE marked.id = o.id;
+
+-- A catalogue that is truncated takes the ledger along: nothing that was sold before comes back.
+CREATE OR REPLACE FUNCTION forget_stock() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM stock_ledger;
+    UPDATE orders o SET lines = marked.lines
+    FROM (
+        SELECT o.id,
+               '[' || string_agg(CASE json_array_length(l.line) WHEN 4 THEN left(l.line::text, -1) || ',false]' ELSE l.line::text END,
+                                 ',' ORDER BY l.place) || ']' AS lines
+        FROM orders o
+        CROSS JOIN json_array_elements(o.lines::json) WITH ORDINALITY AS l (line, place)
+        GROUP BY o.id
+        HAVING bool_or(json_array_length(l.line) = 4)) AS marked
+    WHERE marked.id = o.id;
+    RETURN NULL;
+END $$;

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cartwright_domain::{Clock, OrderId, OrderStatus, Stock};
-use cartwright_storage::{OrderStep, Placed, StockLocking};
+use cartwright_domain::{Clock, OrderId, OrderStatus, ProductId, Stock};
+use cartwright_storage::{OrderRequest, OrderStep, Placed, StockLocking};
 use cartwright_storage_tests::{Kit, RecordingFence, buy, details, imported};
 use cartwright_testkit::eventually;
 use tokio::time::timeout;
@@ -88,6 +88,38 @@ async fn who_learns_that_others_sold_all_does_not_wait_to_hear_it_again() {
     }
     lock.rollback().await.unwrap();
     assert_eq!(here.store.stock_drift().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn who_sells_the_last_unit_says_so_also_when_others_sold_the_one_before() {
+    let url = fresh_url().await;
+    let (here, there) = (shop(&url, 3).await, Arc::new(Kit::new(node(&url).await)));
+    assert!(bought(Arc::clone(&here), "cup").await);
+    assert!(bought(there, "cup").await);
+    // Here, two are thought to be left: one would remain.
+    let (policy, fence) = (here.orders_by(StockLocking::Adaptive), RecordingFence::default());
+    let batch = here.store.place_orders(&[buy("ana", &[("cup", 1)])], &policy, &fence).await.unwrap();
+    assert_eq!(batch.turned.iter().map(ProductId::as_str).collect::<Vec<_>>(), ["cup"]);
+}
+
+#[tokio::test]
+async fn what_was_sold_before_the_catalogue_was_truncated_does_not_come_back() {
+    let url = fresh_url().await;
+    let (kit, server) = (shop(&url, 9).await, direct(&url).await);
+    let (policy, fence) = (kit.orders_by(StockLocking::Adaptive), RecordingFence::default());
+    let requests = [buy("ana", &[("cup", 2)]), buy("bob", &[("mug", 3), ("cup", 1)])];
+    kit.store.place_orders(&requests, &policy, &fence).await.unwrap();
+    let cancel = async |request: &OrderRequest| {
+        let cancel = OrderStep { id: request.id, owner: None, to: OrderStatus::Cancelled, reason: None };
+        kit.store.step_orders(&[cancel], kit.clock.now()).await.unwrap();
+    };
+    server.batch_execute("TRUNCATE products").await.unwrap();
+    cancel(&requests[0]).await; // there is no such product any more
+    kit.offer(&[("cup", 5), ("mug", 5)]).await;
+    cancel(&requests[1]).await;
+    let left = server.query_one("SELECT string_agg(stock::text, ' ' ORDER BY id) FROM products", &[]).await;
+    assert_eq!(left.unwrap().get::<_, &str>(0), "5 5");
+    assert_eq!(kit.store.stock_drift().await.unwrap(), 0);
 }
 
 /// A shop with cups and mugs.

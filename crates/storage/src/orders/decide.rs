@@ -120,6 +120,11 @@ impl DecidedOrders {
         })
     }
 
+    /// Says anew of which products nothing is left, by what is left of them now.
+    pub fn note_sold_out(&mut self) {
+        self.sold_out = sold_out(&self.taken, &self.products);
+    }
+
     /// Whether each request made an order.
     pub fn made_all(&self) -> bool {
         self.outcomes.iter().all(|outcome| matches!(outcome, Placed::Done(_)))
@@ -178,8 +183,7 @@ pub fn decide_orders(
         };
         outcomes.push(outcome);
     }
-    let nothing = |id: &&ProductId| batch.products.get(*id).is_some_and(|product| product.stock == 0);
-    let sold_out = batch.taken.keys().filter(nothing).cloned().collect();
+    let sold_out = sold_out(&batch.taken, &batch.products);
     let plenty = batch.taken.iter().all(|(id, taken)| {
         batch.products.get(id).is_some_and(|product| product.stock / super::PLENTY >= *taken)
     });
@@ -193,6 +197,14 @@ pub fn decide_orders(
         keep,
         plenty,
     }
+}
+
+fn sold_out(
+    taken: &BTreeMap<ProductId, u32>,
+    products: &HashMap<ProductId, OfferedProduct>,
+) -> Vec<ProductId> {
+    let nothing = |id: &&ProductId| products.get(*id).is_some_and(|product| product.stock == 0);
+    taken.keys().filter(nothing).cloned().collect()
 }
 
 struct Batch {

@@ -111,7 +111,8 @@ impl<T> Default for OrderBatch<T> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StockLocking {
     /// Where there is plenty, as [`Conditional`](Self::Conditional): nobody has to wait until another's order is written.
-    /// Where there is not, as [`Locked`](Self::Locked), so that who asked first is served first.
+    /// Where there is not, as [`Locked`](Self::Locked), so that who asked first is served first. A store that remembers what it
+    /// sold last may try once without a lock as long as that is enough.
     #[default]
     Adaptive,
     /// Products are locked, in the order of their ids, before their stock is read.
@@ -203,8 +204,8 @@ impl ListedOrders {
 
 /// The truth about orders, and about stock.
 ///
-/// Every movement of stock is a row of a ledger with its source, and each source moves a product's stock once: what an
-/// order takes, what comes back from one, and what an editor or an import sets. A product's stock is the sum of its rows.
+/// Every movement of stock is in a row of a ledger with its source, and each source moves a product's stock once: what an
+/// order takes, alone or with others of its batch, what comes back from one, and what an editor or an import sets. A product's stock is the sum of its rows.
 /// No stock is ever below zero, whatever the concurrency: the database has the last word.
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
