@@ -176,7 +176,7 @@ struct State<Req, Resp> {
     turn: Option<UnderWay>,
     /// Batches so far.
     turns: u64,
-    /// The last batch that has ended.
+    /// Of the batches that have ended, the one that began last.
     last: Option<Ended>,
     /// How many must wait for a batch that gathers.
     enough: usize,
@@ -186,6 +186,13 @@ impl<Req, Resp> State<Req, Resp> {
     /// The batch of that number, if it is the one that the next waits for.
     fn under_way(&mut self, number: u64) -> Option<&mut UnderWay> {
         self.turn.as_mut().filter(|under_way| under_way.number == number)
+    }
+
+    /// Notes the batch, unless another one had taken all who waited, or one that began later has ended before.
+    fn ended(&mut self, batch: Ended) {
+        if batch.size > 0 && self.last.as_ref().is_none_or(|last| last.number < batch.number) {
+            self.last = Some(batch);
+        }
     }
 
     /// The number of the next batch, if one is to begin now.
@@ -365,16 +372,10 @@ impl<Req: Send + 'static, Resp: Send + 'static> Drop for Turn<Req, Resp> {
             state.turn.take_if(|under_way| under_way.number == self.number);
             // Not even begun: the runtime has ended. Those who wait are told, outside of the lock.
             let lost = match self.size {
-                // Callers may all have left meanwhile; and one that began before, and took longer, is not the last.
-                Some(size)
-                    if size == 0 || state.last.as_ref().is_some_and(|last| last.number > self.number) =>
-                {
-                    Vec::new()
-                }
                 Some(size) => {
                     let (number, since) = (self.number, Instant::now());
                     let answered = (!self.answers_later).then_some(since);
-                    state.last = Some(Ended { number, size, since, answered });
+                    state.ended(Ended { number, size, since, answered });
                     Vec::new()
                 }
                 None => std::mem::take(&mut state.waiting),

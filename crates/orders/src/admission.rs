@@ -15,7 +15,8 @@ use crate::{OrdersError, Settings, service::Shared};
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// Orders that wait together go as one transaction: a product that everybody wants at once is sold as fast as the
-    /// database commits batches. Products are locked when there are few of them left, or somebody else took some.
+    /// database commits batches. Products of which few are left are locked, unless this process knows that they
+    /// are enough.
     #[default]
     Batched,
     /// A transaction for each order, in which products are locked.
@@ -31,7 +32,8 @@ const AT_ONCE: usize = 16;
 /// works for them, the others are answered and come back.
 const GATHERING: Gathering = Gathering { at_most: Duration::from_micros(500), percent: 50 };
 /// A batch that takes longer is not waited for: another one writes its orders meanwhile, and only at the end waits for a
-/// product that both sell. Small batches cost more than large ones, so a batch begins beside a quick one only if it is as large.
+/// product that both sell. Small batches cost more than large ones, so a batch begins beside a quick one only
+/// if it is as large.
 const SLOW: Duration = Duration::from_millis(5);
 
 pub(crate) type Admitted = Result<Placed, OrdersError>;

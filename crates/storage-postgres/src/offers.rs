@@ -10,7 +10,8 @@ use quick_cache::sync::Cache;
 const PRODUCTS: usize = 16 * 1024;
 
 /// Nothing here is believed by itself: stock is taken on the condition that name, price and currency are still these, that
-/// the product can still be bought, and that there is enough. The stock is that of the last sale of this process, or of its last look.
+/// the product can still be bought, and that there is enough. The stock is that of the last sale of this process, or of its
+/// last look.
 #[derive(Clone)]
 pub(crate) struct KnownOffers(Arc<Cache<ProductId, OfferedProduct>>);
 

@@ -132,6 +132,38 @@ async fn who_is_not_answered_yet_is_waited_for() {
     assert_eq!(soon.await.expect("not waited for longer").unwrap(), Ok(Ok(1)));
 }
 
+/// One alone takes long, and those after it are done and come back; that the one ends meanwhile changes nothing for them.
+#[tokio::test]
+async fn who_comes_back_is_waited_for_also_when_an_older_batch_ends() {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let run: Run<u32, u32> = Arc::new(move |mut turn| {
+        let gate = Arc::clone(&held);
+        Box::pin(async move {
+            let batch = turn.batch();
+            if batch.len() == 1 {
+                gate.acquire().await.unwrap().forget();
+            }
+            drop(turn);
+            batch.into_iter().for_each(|one| one.answer(1));
+        })
+    });
+    let limits = Limits { at_once: 3, gathering: gathering(3_600_000), ..LIMITS };
+    let combiner = Combiner::new(1, limits, &TaskTracker::new(), &run);
+    let slow = submit(&combiner, 0);
+    tokio::time::sleep(SLOW * 4).await;
+    let many: Vec<_> = (0..32).map(|n| submit(&combiner, n)).collect();
+    for task in many {
+        task.await.unwrap().unwrap();
+    }
+    gate.add_permits(1);
+    slow.await.unwrap().unwrap();
+    let early = submit(&combiner, 1);
+    settle().await;
+    assert_eq!(combiner.lanes[0].lock().waiting.len(), 1);
+    early.abort();
+}
+
 #[tokio::test]
 async fn a_slow_batch_is_not_waited_for_but_no_more_run_than_allowed() {
     let run = sizes(move |turn| async move {

@@ -143,23 +143,21 @@ impl PostgresStore {
             return Ok(Early::NotOnlyLines);
         }
         let now = policy.clock.now();
-        let decide = |products| {
-            let loaded = LoadedForOrders { products, ..LoadedForOrders::default() };
-            (loaded.lacking(requests), decide_orders(requests, loaded, policy, now))
-        };
+        let loaded = |products| LoadedForOrders { products, ..LoadedForOrders::default() };
         if let Some(products) = self.offers.all(&names.products) {
-            let (_, decided) = decide(products);
+            let decided = decide_orders(requests, loaded(products), policy, now);
             if decided.made_all() {
                 return Ok(Early::Decided(Box::new(decided), now));
             }
         }
         let rows = self.run(async |connection| offers(connection, &names.products, policy.locking).await);
-        let products = read::offers(rows.await?)?;
-        let (lacking, decided) = decide(products.clone());
+        let loaded = loaded(read::offers(rows.await?)?);
+        let (lacking, products) = (loaded.lacking(requests), &loaded.products);
         let more = !lacking.is_empty()
             && self
-                .run(async |connection| holds::can_be_had(connection, &lacking, &products, now).await)
+                .run(async |connection| holds::can_be_had(connection, &lacking, products, now).await)
                 .await?;
+        let decided = decide_orders(requests, loaded, policy, now);
         let adaptive = policy.locking == StockLocking::Adaptive;
         let scarce = more || adaptive && !decided.is_empty() && !decided.had_plenty();
         Ok(if scarce { Early::Scarce } else { Early::Decided(Box::new(decided), now) })
@@ -249,7 +247,7 @@ async fn carry_out(
     let in_carts = loaded.carts.values().flat_map(|cart| cart.lines().iter().map(|line| &line.product_id));
     let missed: BTreeSet<ProductId> = in_carts.filter(|id| !names.products.contains(*id)).cloned().collect();
     loaded.products.extend(read::offers(offers(transaction.pipe(), &missed, policy.locking).await?)?);
-    // Nothing is looked for as long as there is enough.
+    // Nothing is looked for as long as there is enough. Who has the products locked need not look before he takes.
     let lacking = loaded.lacking(requests);
     let more = match policy.locking {
         StockLocking::Locked => !lacking.is_empty(),

@@ -98,7 +98,6 @@ impl ToWrite<'_> {
                 product.stock = u32::try_from(left).map_err(bad("a negative stock"))?;
             }
         }
-        decided.note_sold_out();
         Ok(Written { decided, returned: Vec::new(), committed: at_once })
     }
 }

@@ -77,8 +77,6 @@ pub struct DecidedOrders {
     pub outcomes: Vec<Placed>,
     /// Units to be taken, by product.
     pub taken: BTreeMap<ProductId, u32>,
-    /// Products of which nothing is left.
-    pub sold_out: Vec<ProductId>,
     /// The products as they were read, with the stock that is left of them.
     pub products: HashMap<ProductId, OfferedProduct>,
     /// The carts that are emptied, each once, in the order of their owners.
@@ -87,7 +85,6 @@ pub struct DecidedOrders {
     pub claimed: Vec<ClaimedHold>,
     /// Positions of the requests whose order is to be kept under their key.
     keep: Vec<usize>,
-    plenty: bool,
 }
 
 impl DecidedOrders {
@@ -120,11 +117,6 @@ impl DecidedOrders {
         })
     }
 
-    /// Says anew of which products nothing is left, by what is left of them now.
-    pub fn note_sold_out(&mut self) {
-        self.sold_out = sold_out(&self.taken, &self.products);
-    }
-
     /// Whether each request made an order.
     pub fn made_all(&self) -> bool {
         self.outcomes.iter().all(|outcome| matches!(outcome, Placed::Done(_)))
@@ -132,12 +124,19 @@ impl DecidedOrders {
 
     /// Whether there was much more of everything than is taken, so that nobody has to be refused.
     pub fn had_plenty(&self) -> bool {
-        self.plenty
+        self.left().all(|(_, taken, left)| left / super::PLENTY >= taken)
     }
 
-    /// What is answered.
+    /// What is answered, and of what nothing is left.
     pub fn into_batch(self) -> OrderBatch<Placed> {
-        OrderBatch { outcomes: self.outcomes, turned: self.sold_out }
+        let sold_out = self.left().filter(|(.., left)| *left == 0);
+        let turned = sold_out.map(|(id, ..)| id.clone()).collect();
+        OrderBatch { outcomes: self.outcomes, turned }
+    }
+
+    /// Each product that is taken from, the units, and what is left of it.
+    fn left(&self) -> impl Iterator<Item = (&ProductId, u32, u32)> {
+        self.taken.iter().filter_map(|(id, taken)| Some((id, *taken, self.products.get(id)?.stock)))
     }
 
     /// Whether there is nothing to write.
@@ -183,28 +182,14 @@ pub fn decide_orders(
         };
         outcomes.push(outcome);
     }
-    let sold_out = sold_out(&batch.taken, &batch.products);
-    let plenty = batch.taken.iter().all(|(id, taken)| {
-        batch.products.get(id).is_some_and(|product| product.stock / super::PLENTY >= *taken)
-    });
     DecidedOrders {
         outcomes,
         taken: batch.taken,
-        sold_out,
         products: batch.products,
         carts: batch.emptied.into_values().collect(),
         claimed: batch.claimed.into_values().collect(),
         keep,
-        plenty,
     }
-}
-
-fn sold_out(
-    taken: &BTreeMap<ProductId, u32>,
-    products: &HashMap<ProductId, OfferedProduct>,
-) -> Vec<ProductId> {
-    let nothing = |id: &&ProductId| products.get(*id).is_some_and(|product| product.stock == 0);
-    taken.keys().filter(nothing).cloned().collect()
 }
 
 struct Batch {

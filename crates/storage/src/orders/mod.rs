@@ -205,8 +205,8 @@ impl ListedOrders {
 /// The truth about orders, and about stock.
 ///
 /// Every movement of stock is in a row of a ledger with its source, and each source moves a product's stock once: what an
-/// order takes, alone or with others of its batch, what comes back from one, and what an editor or an import sets. A product's stock is the sum of its rows.
-/// No stock is ever below zero, whatever the concurrency: the database has the last word.
+/// order takes, alone or with others of its batch, what comes back from one, and what an editor or an import sets. A
+/// product's stock is the sum of its rows. No stock is ever below zero, whatever the concurrency: the database has the last word.
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
     /// Carries out requests in their order, in one transaction, with a number of statements that does not depend on how
