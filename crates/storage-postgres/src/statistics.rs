@@ -95,13 +95,12 @@ impl PostgresStore {
             LockStatistics { high, low }.execute(&mut transaction.pipe()),
             MoveWindows { today, windows: windows.clone() }.execute(&mut transaction.pipe()),
             CountOrders { today, windows, limit: limit.into(), paired: MAX_PAIRED.into() }
-                .get_result::<(i64,)>(&mut transaction.pipe()),
+                .get_result::<(i64, bool)>(&mut transaction.pipe()),
             transaction.pipe_commit(),
         );
         let counted = begun.and(locked).and(moved).and(counted);
-        let (orders,) = finished(transaction, counted, committed).await?;
-        let orders = read::count(orders)?;
-        Ok(Refreshed { orders, more: limit > 0 && orders >= u64::from(limit) })
+        let (orders, more) = finished(transaction, counted, committed).await?;
+        Ok(Refreshed { orders: read::count(orders)?, more: more && limit > 0 })
     }
 }
 

@@ -33,7 +33,7 @@ impl PastOrder {
 pub struct Refreshed {
     /// How many orders were counted.
     pub orders: u64,
-    /// Whether as many as were allowed: there may be more.
+    /// Whether there may be more.
     pub more: bool,
 }
 
@@ -63,8 +63,8 @@ pub trait StatisticsStore: Send + Sync + 'static {
     /// [`StorageError`]: then none was written.
     async fn put_orders(&self, orders: &[PastOrder]) -> Result<u64, StorageError>;
 
-    /// Counts orders that were not counted yet, at most `limit` of them, and moves the windows to the day of `now`.
-    /// Orders that failed, expired or were cancelled by then do not count.
+    /// Counts orders that were not counted yet, and moves the windows to the day of `now`. At most `limit` of them; but what was
+    /// written together may be counted together. Orders that failed, expired or were cancelled by then do not count.
     ///
     /// Every order is counted once, by whichever process and however many refresh at the same time.
     ///

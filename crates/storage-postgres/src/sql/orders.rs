@@ -84,9 +84,9 @@ statement! {
 }
 
 statement! {
-    /// Sells: writes orders, enters in the ledger what they take, makes their jobs, tells of it all, and takes
-    /// the stock (negative units) of products that are still sold like this and of which there is enough. If those are not
-    /// [all of them](crate::error::not_as_many), it fails, and nothing is done.
+    /// Sells: writes orders, enters in the ledger what they take, makes their jobs, tells of it all, leaves them to be
+    /// counted, and takes the stock (negative units) of products that are still sold like this and of which there is enough.
+    /// If those are not [all of them](crate::error::not_as_many), it fails, and nothing is done.
     ///
     /// The stock that is left of each product; before it, how much was written. That is asked for so that it is written first:
     /// many want the rows of the products, which are locked for as short as can be.
@@ -123,6 +123,7 @@ statement! {
          INSERT INTO stock_ledger (source, product_id, kind, units, at) \
          SELECT u.source, u.product_id, 'sale', -u.units, $10 \
          FROM unnest($17, $18, $19) AS u (source, product_id, units) RETURNING 1), \
+     counted_later AS (INSERT INTO orders_to_count (orders) VALUES ($11)), \
      moved AS (", move_stock!("$10"), "\
          FROM unnest($20, $21, $22, $23, $24) WITH ORDINALITY AS u (id, units, name, price, currency, at) \
          WHERE p.id = u.id COLLATE \"C\" AND p.active AND p.name = u.name AND p.price_minor = u.price \

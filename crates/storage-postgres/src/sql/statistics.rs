@@ -1,5 +1,5 @@
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::sql_types::{Array, BigInt, Date, SmallInt, Text, Timestamptz, Uuid as Key};
+use diesel::sql_types::{Array, BigInt, Bool, Date, SmallInt, Text, Timestamptz, Uuid as Key};
 use uuid::Uuid;
 
 use super::{
@@ -28,7 +28,8 @@ statement! {
          INSERT INTO orders (id, owner, status, currency, total_minor, created_at, updated_at, lines) \
          SELECT u.id, u.owner, u.status, u.currency, u.total, u.created, u.created, u.lines \
          FROM unnest($1, $2, $3, $4, $5, $6, $7) AS u (id, owner, status, currency, total, created, lines) \
-         ON CONFLICT (id) DO NOTHING RETURNING lines), \
+         ON CONFLICT (id) DO NOTHING RETURNING id, lines), \
+     counted_later AS (INSERT INTO orders_to_count (orders) SELECT ARRAY[id] FROM made), \
      named AS ( \
          SELECT p.id FROM (SELECT DISTINCT ", product_of_line!(), " AS id FROM made o ", each_line!(), "ORDER BY id) AS n \
          CROSS JOIN LATERAL (SELECT id FROM products WHERE id = n.id COLLATE \"C\" AND moves = 0 LIMIT 1 FOR NO KEY UPDATE) AS p), \
@@ -59,26 +60,29 @@ statement! {
 }
 
 statement! {
-    /// Counts the next orders, and says how many there were.
-    ///
-    /// Only orders of transactions that came before every running one: those that are still missing among them were
-    /// rolled back. A clock that is behind another's does not move the windows back.
+    /// Counts the next orders: how many, and whether there are more. As many as are wanted at most, unless more were written
+    /// together. A clock that is behind another's does not move the windows back.
     CountOrders {
         today: NaiveDate as Date,
         windows: Vec<i16> as Array<SmallInt>,
         limit: i64 as BigInt,
         paired: i64 as BigInt,
     }
-    (BigInt)
+    (BigInt, Bool)
     concat!("WITH at AS MATERIALIZED ( \
-         SELECT made_by, order_id, greatest(today, $1) AS today FROM statistics_progress WHERE id = 1), \
+         SELECT greatest(today, $1) AS today FROM statistics_progress WHERE id = 1), \
+     waiting AS MATERIALIZED ( \
+         SELECT ctid AS place, cardinality(orders) AS orders FROM orders_to_count LIMIT $3 + 1), \
+     taken AS ( \
+         DELETE FROM orders_to_count WHERE ctid = ANY (ARRAY( \
+             SELECT place FROM ( \
+                 SELECT place, orders, sum(orders) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING) AS upto FROM waiting) AS w \
+             WHERE $3 > 0 AND (upto <= $3 OR upto = orders))) RETURNING orders), \
      batch AS MATERIALIZED ( \
-         SELECT o.id, o.made_by, o.status, o.lines, \
+         SELECT o.id, o.status, o.lines, \
                 least((o.created_at AT TIME ZONE 'UTC')::date, (SELECT today FROM at)) AS day \
-         FROM orders o \
-         WHERE (o.made_by, o.id) > ((SELECT made_by FROM at), (SELECT order_id FROM at)) \
-             AND o.made_by < pg_snapshot_xmin(pg_current_snapshot()) \
-         ORDER BY o.made_by, o.id LIMIT $3), \
+         FROM taken t CROSS JOIN unnest(t.orders) AS u (id) \
+         CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = u.id LIMIT 1) AS o), \
      lines AS MATERIALIZED ( \
          SELECT o.id, o.day, ", product_of_line!(), " AS product_id, (l.line -> 3)::text::integer AS quantity \
          FROM batch o ", each_line!(), "WHERE o.status NOT IN ('failed', 'cancelled', 'expired')), \
@@ -100,11 +104,8 @@ statement! {
          SELECT w.days, l.product_id, sum(l.quantity) FROM lines l \
          JOIN unnest($2 || '{-1}'::smallint[]) AS w (days) ON w.days < 0 OR l.day >= (SELECT today FROM at) - w.days \
          GROUP BY 1, 2 ORDER BY 1, 2 \
-         ON CONFLICT (days, product_id) DO UPDATE SET units = s.units + excluded.units), \
-     progress AS ( \
-         UPDATE statistics_progress p SET made_by = b.made_by, order_id = b.id \
-         FROM (SELECT made_by, id FROM batch ORDER BY made_by DESC, id DESC LIMIT 1) AS b WHERE p.id = 1) \
-     SELECT count(*) FROM batch")
+         ON CONFLICT (days, product_id) DO UPDATE SET units = s.units + excluded.units) \
+     SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM waiting) > (SELECT count(*) FROM taken)")
 }
 
 statement! {

@@ -1,19 +1,15 @@
 //! What reads of the catalogue and of statistics cost when there is much of both: rows that the server read, as it
 //! counted them itself, with plans that were made while the tables were empty and with new ones.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
-
 use cartwright_domain::{
     Category, ListQuery, OwnerId, Page, PageSize, Paging, ProductSort, SearchQuery, SearchSort, SearchText,
     TopWindow,
 };
-use cartwright_storage::{CatalogStore, GenerationStore, QueryCacheStore, ReadFrom, StatisticsStore};
+use cartwright_storage::{
+    CatalogStore, GenerationStore, QueryCacheStore, ReadFrom, Refreshed, StatisticsStore,
+};
 use cartwright_storage_postgres::PostgresStore;
 use cartwright_storage_tests::{details, imported, product};
-use cartwright_testkit::eventually;
 use chrono::DateTime;
 
 use crate::kit::{direct, ended, fresh_url, node};
@@ -178,31 +174,37 @@ async fn look_ups_follow_their_keys_before_the_server_knows_how_many_there_are()
     assert!((1..30).contains(&(after.1 - before.1)), "{} rows were read through indexes", after.1 - before.1);
 }
 
-/// Orders of transactions that commit late are counted when they are there; those that came before them wait.
+/// Orders are counted as soon as they are there, however late they are committed; those that were written together at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_that_are_committed_late_are_counted() {
+async fn orders_are_counted_when_they_are_committed() {
     let url = fresh_url().await;
     let store = node(&url).await;
     let now = DateTime::from_timestamp(1_767_323_045, 0).unwrap();
-    let put = |id: u32| {
+    let put = |ids: std::ops::RangeInclusive<u32>| {
+        let ids = ids.map(|id| format!("'00000000-0000-7000-8000-{id:012}'")).collect::<Vec<_>>().join(",");
         format!(
-            "INSERT INTO orders (id, owner, status, currency, total_minor, created_at, updated_at, lines) VALUES \
-                 ('00000000-0000-7000-8000-{id:012}', 'ana', 'pending', 'EUR', 1, now(), now(), '[[\"tea\",\"Tea\",1,1]]')"
+            "WITH made AS (INSERT INTO orders (id, owner, status, currency, total_minor, created_at, updated_at, lines) \
+                 SELECT id, 'ana', 'pending', 'EUR', 1, now(), now(), '[[\"tea\",\"Tea\",1,1]]' \
+                 FROM unnest(ARRAY[{ids}]::uuid[]) AS u (id) RETURNING id) \
+             INSERT INTO orders_to_count SELECT array_agg(id) FROM made"
         )
+    };
+    let count = async |limit| {
+        let Refreshed { orders, more } = store.refresh_statistics(now, limit).await.unwrap();
+        (orders, more)
     };
     let (mut slow, quick) = (direct(&url).await, direct(&url).await);
     let late = slow.transaction().await.unwrap();
-    late.batch_execute(&put(2)).await.unwrap();
-    quick.batch_execute(&put(1)).await.unwrap();
-    // The quick one has the higher number: counting it now would leave the late one behind.
-    assert_eq!(store.refresh_statistics(now, 10).await.unwrap().orders, 0);
+    late.batch_execute(&put(3..=4)).await.unwrap();
+    quick.batch_execute(&put(1..=2)).await.unwrap();
+    assert_eq!(count(1).await, (2, false), "they were written together");
     late.commit().await.unwrap();
-    let counted = AtomicU64::new(0);
-    eventually(Duration::from_secs(30), || async {
-        // Transactions of other tests on this server are waited for, too.
-        let orders = store.refresh_statistics(now, 10).await.unwrap().orders;
-        counted.fetch_add(orders, Ordering::Relaxed) + orders == 2
-    })
-    .await;
-    assert_eq!(store.refresh_statistics(now, 10).await.unwrap().orders, 0);
+    for together in [5..=5, 6..=6, 7..=9] {
+        quick.batch_execute(&put(together)).await.unwrap();
+    }
+    assert_eq!(count(0).await, (0, false));
+    assert_eq!(count(3).await, (3, true));
+    assert_eq!(count(3).await, (1, true));
+    assert_eq!(count(3).await, (3, false));
+    assert_eq!(count(3).await, (0, false));
 }
