@@ -10,8 +10,8 @@ use quick_cache::sync::Cache;
 const PRODUCTS: usize = 16 * 1024;
 
 /// Nothing here is believed by itself: stock is taken on the condition that name, price and currency are still these, that
-/// the product can still be bought, and that there is enough. The stock is that of the last sale of this process, or of its
-/// last look.
+/// the product can still be bought, and that there is enough. The stock is what the last sale of this process leaves, from when
+/// it is sent, or what was seen last.
 #[derive(Clone)]
 pub(crate) struct KnownOffers(Arc<Cache<ProductId, OfferedProduct>>);
 
@@ -29,7 +29,7 @@ impl KnownOffers {
         known.collect()
     }
 
-    /// Notes how they are now: what is left after a commit, or what was read.
+    /// Notes how they are now, or will be in a moment.
     pub(crate) fn seen(&self, products: &HashMap<ProductId, OfferedProduct>) {
         for (id, product) in products {
             self.0.insert(id.clone(), product.clone());

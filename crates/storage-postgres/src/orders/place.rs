@@ -39,14 +39,17 @@ impl PostgresStore {
         policy: &OrderPolicy,
         fence: &dyn Fence,
     ) -> Result<OrderBatch<Placed>, StorageError> {
-        for _ in 1..TRIES {
-            if let Some(batch) = self.try_to_place(requests, policy, fence).await? {
+        let mut policy = policy.clone();
+        for tries in 1..=TRIES {
+            if let Some(batch) = self.try_to_place(requests, &policy, fence).await? {
                 return Ok(batch);
             }
+            // Whoever is overtaken gets in line: at once, or when it happens again and again.
+            if policy.locking == StockLocking::Adaptive || tries + 1 == TRIES {
+                policy.locking = StockLocking::Locked;
+            }
         }
-        // Whoever is overtaken again and again gets in line.
-        let policy = OrderPolicy { locking: StockLocking::Locked, ..policy.clone() };
-        self.try_to_place(requests, &policy, fence).await?.ok_or_else(collided)
+        Err(collided())
     }
 
     /// `None`: somebody else was quicker.
@@ -88,7 +91,8 @@ impl PostgresStore {
         }
     }
 
-    /// Writes what needs no other statement, if there is anything to write.
+    /// Writes what needs no other statement, if there is anything to write. Those who come meanwhile are decided by what will
+    /// be left then.
     async fn write_alone(
         &self,
         names: &Names<'_>,
@@ -96,14 +100,18 @@ impl PostgresStore {
         fence: &dyn Fence,
     ) -> Result<Option<OrderBatch<Placed>>, StorageError> {
         if write.decided.is_empty() {
-            let written = Written { decided: write.decided, returned: Vec::new(), committed: false };
-            return Ok(Some(self.placed(written)));
+            self.offers.seen(&write.decided.products);
+            return Ok(Some(write.decided.into_batch()));
         }
         let connection = self.shared_connection().await?;
+        self.offers.seen(&write.decided.products);
         let failure = match write.run(Within::Alone(&connection), (None, fence)).await {
-            Ok(written) => {
+            Ok(Written { decided, others, .. }) => {
                 connection.done();
-                return Ok(Some(self.placed(written)));
+                if others {
+                    self.offers.seen(&decided.products);
+                }
+                return Ok(Some(decided.into_batch()));
             }
             Err(failure) => failure,
         };
@@ -121,7 +129,7 @@ impl PostgresStore {
 
     /// Remembers what was committed, or read when nothing was.
     fn placed(&self, written: Written) -> OrderBatch<Placed> {
-        let Written { decided, returned, committed: _ } = written;
+        let Written { decided, returned, .. } = written;
         self.recent.written(&decided.carts);
         self.offers.seen(&decided.products);
         let mut batch = decided.into_batch();
@@ -143,11 +151,15 @@ impl PostgresStore {
             return Ok(Early::NotOnlyLines);
         }
         let now = policy.clock.now();
+        let adaptive = policy.locking == StockLocking::Adaptive;
         let loaded = |products| LoadedForOrders { products, ..LoadedForOrders::default() };
         if let Some(products) = self.offers.all(&names.products) {
             let decided = decide_orders(requests, loaded(products), policy, now);
             if decided.made_all() {
                 return Ok(Early::Decided(Box::new(decided), now));
+            }
+            if adaptive && !decided.had_plenty() {
+                return Ok(Early::Scarce);
             }
         }
         let rows = self.run(async |connection| offers(connection, &names.products, policy.locking).await);
@@ -158,8 +170,7 @@ impl PostgresStore {
                 .run(async |connection| holds::can_be_had(connection, &lacking, products, now).await)
                 .await?;
         let decided = decide_orders(requests, loaded, policy, now);
-        let adaptive = policy.locking == StockLocking::Adaptive;
-        let scarce = more || adaptive && !decided.is_empty() && !decided.had_plenty();
+        let scarce = more || adaptive && !decided.had_plenty();
         Ok(if scarce { Early::Scarce } else { Early::Decided(Box::new(decided), now) })
     }
 }
@@ -257,7 +268,7 @@ async fn carry_out(
     let again = (adaptive || more).then(|| loaded.clone());
     let (mut decided, mut returned) = (decide_orders(requests, loaded, policy, now), Vec::new());
     if decided.is_empty() && !more {
-        return Ok(Written { decided, returned, committed: false });
+        return Ok(Written { decided, returned, others: false, committed: false });
     }
     if let Some(mut loaded) = again.filter(|_| more || !decided.had_plenty()) {
         // Not much is left: in line, and as it is when it is our turn.
@@ -269,7 +280,7 @@ async fn carry_out(
         returned = holds::give_back(transaction.pipe(), &lacking, &mut loaded.products, now).await?;
         decided = decide_orders(requests, loaded, policy, now);
         if decided.is_empty() {
-            return Ok(Written { decided, returned, committed: false });
+            return Ok(Written { decided, returned, others: false, committed: false });
         }
     }
     let write = ToWrite { decided, requests, follow_up: &policy.follow_up, emission, now };

@@ -26,6 +26,8 @@ pub(super) struct Written {
     pub(super) decided: DecidedOrders,
     /// Products of which there is some again, because holds of them have expired.
     pub(super) returned: Vec<ProductId>,
+    /// Whether there is more or less left than was decided: others moved the stock meanwhile.
+    pub(super) others: bool,
     pub(super) committed: bool,
 }
 
@@ -93,12 +95,15 @@ impl ToWrite<'_> {
         let left = left?;
         claimed?;
         committed?;
+        let mut others = false;
         for (id, left) in decided.taken.keys().zip(left) {
             if let Some(product) = decided.products.get_mut(id) {
-                product.stock = u32::try_from(left).map_err(bad("a negative stock"))?;
+                let left = u32::try_from(left).map_err(bad("a negative stock"))?;
+                others |= product.stock != left;
+                product.stock = left;
             }
         }
-        Ok(Written { decided, returned: Vec::new(), committed: at_once })
+        Ok(Written { decided, returned: Vec::new(), others, committed: at_once })
     }
 }
 

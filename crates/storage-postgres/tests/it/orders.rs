@@ -90,6 +90,39 @@ async fn who_learns_that_others_sold_all_does_not_wait_to_hear_it_again() {
     assert_eq!(here.store.stock_drift().await.unwrap(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_being_sold_is_not_offered_again() {
+    let url = fresh_url().await;
+    let kit = shop(&url, 9).await;
+    assert!(bought(Arc::clone(&kit), "cup").await);
+    let (mut somebody, server) = (direct(&url).await, direct(&url).await);
+    let lock = somebody.transaction().await.unwrap();
+    lock.batch_execute("SELECT FROM products WHERE id = 'cup' FOR UPDATE").await.unwrap();
+    let buy_six = || {
+        let kit = Arc::clone(&kit);
+        tokio::spawn(async move {
+            let (policy, fence) = (kit.orders_by(StockLocking::Adaptive), RecordingFence::default());
+            let requests = [buy("ana", &[("cup", 5)]), buy("bob", &[("cup", 1)])];
+            let outcomes = kit.store.place_orders(&requests, &policy, &fence).await.unwrap().outcomes;
+            outcomes.iter().map(|outcome| matches!(outcome, Placed::Done(_))).collect::<Vec<_>>()
+        })
+    };
+    let waits = async |statement: &str| {
+        let waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+             AND datname = current_database() AND position($1 in query) > 0";
+        eventually(SOON, async || server.query(waiting, &[&statement]).await.unwrap().len() == 1).await;
+    };
+    let first = buy_six();
+    waits("INSERT INTO orders").await;
+    // Two are left when that is done: who wants six gets in line, and does not try to take what is not there.
+    let second = buy_six();
+    waits("FOR NO KEY UPDATE").await;
+    lock.rollback().await.unwrap();
+    assert_eq!(first.await.unwrap(), [true, true]);
+    assert_eq!(second.await.unwrap(), [false, true]);
+    assert_eq!(kit.store.stock_drift().await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn who_sells_the_last_unit_says_so_also_when_others_sold_the_one_before() {
     let url = fresh_url().await;
