@@ -18,7 +18,7 @@ use tokio::{
 use crate::service::Shared;
 
 /// Events that are numbered in one transaction, about.
-const NUMBERED_AT_ONCE: u32 = 1_000;
+const NUMBERED_AT_ONCE: u32 = 3_000;
 /// Events that are published, and read for listeners, at once.
 const TOLD_AT_ONCE: u32 = 500;
 /// How soon it goes on after it has done something: what happens meanwhile goes together.

@@ -19,15 +19,15 @@ use crate::{
     products::finished,
     read::{bad, count},
     sql::{
-        CleanEvents, CountEvents, InsertEvents, ListenedTypes, LoadEvents, LoadProgress, LockProgress,
-        MoveProgress, NumberEvents, NumberedRow, PageRow,
+        CleanEvents, CommitUnhurried, CountEvents, InsertEvents, ListenedTypes, LoadEvents, LoadProgress,
+        LockProgress, MoveProgress, NumberEvents, NumberedRow, PageRow,
     },
     store::PostgresStore,
     transaction::{Failure, Transaction},
 };
 
 /// Rows that are numbered at once, at most; the statement says so, too.
-const ROWS: u32 = 1_000;
+const ROWS: usize = 1_000;
 
 /// Writes events in the transaction of what they tell of: one row, which can be pipelined with other statements.
 ///
@@ -146,6 +146,7 @@ impl PostgresStore {
             transaction.commit().await?;
             return Ok(relayed);
         }
+        let more = relayed.events >= most.into() || rows.len() >= ROWS;
         let deliveries =
             rows.into_iter().map(numbered).collect::<Result<Vec<_>, _>>().and_then(|mut rows| {
                 rows.sort_by_key(|row| row.first);
@@ -163,7 +164,7 @@ impl PostgresStore {
         );
         finished(transaction, moved.and(made), committed).await?;
         let deliveries = u64::try_from(deliveries.len()).unwrap_or(u64::MAX);
-        Ok(Relayed { deliveries, more: relayed.events >= u64::from(most.min(ROWS)), ..relayed })
+        Ok(Relayed { deliveries, more, ..relayed })
     }
 
     /// The sink is asked inside of the transaction: nobody else publishes meanwhile, and if this process dies, the lock goes
@@ -206,11 +207,13 @@ impl PostgresStore {
             return Ok(Publishing::Failed(refused));
         }
         let number = i64::try_from(found.looked).map_err(bad("a number too large"))?;
-        let (moved, committed) = join!(
+        // A crash of the server that forgets how far it was has the last moments published once more.
+        let (unhurried, moved, committed) = join!(
+            CommitUnhurried {}.execute(&mut transaction.pipe()),
             MoveProgress { name: "published", number, at }.execute(&mut transaction.pipe()),
             transaction.pipe_commit(),
         );
-        finished(transaction, moved, committed).await?;
+        finished(transaction, unhurried.and(moved), committed).await?;
         Ok(Publishing::Published { upto: found.looked, last: found.last })
     }
 }

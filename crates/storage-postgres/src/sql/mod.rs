@@ -54,7 +54,8 @@ pub(crate) use results::{
     BumpGenerations, CleanCached, KeepCached, LoadCached, LoadGenerations, MakeGenerations, RemoveCached,
 };
 pub(crate) use server::{
-    AppliedMigrations, Commit, HasReplayed, IsStandby, LogEnd, MigrationsTableExists, Replayed,
+    AppliedMigrations, Commit, CommitUnhurried, HasReplayed, IsStandby, LogEnd, MigrationsTableExists,
+    Replayed,
 };
 pub(crate) use statistics::{
     CountOrders, MoveWindows, PutOrders, RankedRow, RecommendProducts, RelatedProducts, TopProducts,

@@ -24,6 +24,13 @@ statement! {
 }
 
 statement! {
+    /// Lets this transaction end before it is on the disk: for what may be forgotten when the server crashes.
+    CommitUnhurried {}
+    (Text)
+    "SELECT set_config('synchronous_commit', 'off', true)"
+}
+
+statement! {
     /// The versions of the migrations that were applied.
     AppliedMigrations {}
     (Text)
