@@ -189,3 +189,28 @@ fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{ED25519, UnparsedPublicKey};
+
+    use super::{BadKey, PublicKey, SMALL_ORDER, ends};
+
+    /// Why the list is there: to each of these keys there is a signature that takes no private key, for one message in
+    /// eight or more; and none of them is taken, whatever its sign.
+    #[test]
+    fn everybody_can_sign_for_a_key_of_small_order() {
+        // R is the neutral element, and S is zero.
+        let signature = [ends(1, 0, 0), [0; 32]].concat();
+        for mut key in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                key[31] |= sign;
+                assert_eq!(PublicKey::ed25519(&key), Err(BadKey::Point), "{key:x?}");
+                let verified = |n: u32| {
+                    UnparsedPublicKey::new(&ED25519, key).verify(&n.to_le_bytes(), &signature).is_ok()
+                };
+                assert!((0..1000).any(verified), "{key:x?}");
+            }
+        }
+    }
+}
