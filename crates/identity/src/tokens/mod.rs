@@ -1,4 +1,7 @@
 //! Tokens: JSON Web Tokens (RFC 7519), signed (RFC 7515), verified as RFC 8725 recommends.
+//!
+//! In the order in which a token meets them: `seen` (was it verified lately?), `compact` (its parts and its header), `keys`
+//! (which key, and is the signature by it?), `jwks` (are there newer keys?), `claims` (what does it say?).
 
 mod algorithm;
 mod claims;

@@ -4,6 +4,8 @@
 
 mod accepted;
 mod forged;
+mod forged_claims;
+mod forged_signatures;
 mod jwks;
 mod jwks_answers;
 mod kit;
