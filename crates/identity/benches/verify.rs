@@ -4,7 +4,7 @@
 use std::{hint::black_box, time::Duration};
 
 use cartwright_domain::{Clock, SystemClock};
-use cartwright_identity::{Claims, JwtSettings, Scopes, Secret, SigningKey, Verifier, mint};
+use cartwright_identity::{Claims, JwtSettings, PublicKey, Scopes, Secret, SigningKey, Verifier, mint};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use tokio::runtime::Runtime;
@@ -19,7 +19,7 @@ fn keys() -> (JwtSettings, Vec<SigningKey>) {
     let public_keys = [RSA_PUBLIC.to_owned(), es.public_key_pem(), ed.public_key_pem()];
     let settings = JwtSettings {
         secrets: vec![secret.clone().into()],
-        public_keys: public_keys.map(Into::into).to_vec(),
+        public_keys: public_keys.map(|pem| pem.parse::<PublicKey>().unwrap().into()).to_vec(),
         issuers: vec!["https://login.example.com".into()],
         audiences: vec!["shop".into()],
         ..JwtSettings::default()

@@ -92,6 +92,6 @@ pub use principal::{BadUser, Principal, Who};
 pub use scopes::Scopes;
 pub use tokens::{
     Algorithm, BadKey, BadSecret, BadSettings, BadSigningKey, BadUrl, Claims, JwksSettings, JwksUrl,
-    JwtSettings, KeyStatus, MintError, Named, Reason, Rejected, Secret, SigningKey, Verified, Verifier,
-    describe_metrics, mint,
+    JwtSettings, KeyStatus, MintError, Named, PublicKey, Reason, Rejected, Secret, SigningKey, Verified,
+    Verifier, describe_metrics, mint,
 };

@@ -1,5 +1,7 @@
 //! Public keys, from PEM files and from JSON Web Keys.
 
+use std::str::FromStr;
+
 use pkcs1::RsaPublicKey;
 use ring::{
     agreement,
@@ -48,9 +50,13 @@ const fn ends(first: u8, between: u8, last: u8) -> [u8; 32] {
     bytes
 }
 
-/// A key with which everybody may verify.
+/// A key with which everybody may verify. Read from PEM (`-----BEGIN PUBLIC KEY-----`): RSA of 2048 to 8192 bits for RS256, EC
+/// on P-256 for ES256, Ed25519 for EdDSA.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PublicKey {
+pub struct PublicKey(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
     /// Modulus and exponent, big-endian, without zeros in front.
     Rsa { n: Vec<u8>, e: Vec<u8> },
     /// The point, uncompressed.
@@ -87,9 +93,11 @@ pub enum BadKey {
     Point,
 }
 
-impl PublicKey {
-    /// The first key in the text.
-    pub(crate) fn from_pem(pem: &str) -> Result<Self, BadKey> {
+impl FromStr for PublicKey {
+    type Err = BadKey;
+
+    /// Reads the first key in the text.
+    fn from_str(pem: &str) -> Result<Self, BadKey> {
         if pem.contains("PRIVATE KEY-----") {
             return Err(BadKey::Private);
         }
@@ -109,7 +117,9 @@ impl PublicKey {
             _ => Err(BadKey::Kind),
         }
     }
+}
 
+impl PublicKey {
     /// By modulus and exponent.
     pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, BadKey> {
         let (n, e) = (without_zeros(n), without_zeros(e));
@@ -126,7 +136,7 @@ impl PublicKey {
         if !odd(n) {
             return Err(BadKey::Der);
         }
-        Ok(Self::Rsa { n: n.to_vec(), e: e.to_vec() })
+        Ok(Self(Kind::Rsa { n: n.to_vec(), e: e.to_vec() }))
     }
 
     /// By its coordinates.
@@ -144,7 +154,7 @@ impl PublicKey {
         let theirs = agreement::UnparsedPublicKey::new(&agreement::ECDH_P256, point);
         let usable = ours.and_then(|ours| agreement::agree_ephemeral(ours, &theirs, |_| ()));
         usable.ok().ok_or(BadKey::Point)?;
-        Ok(Self::P256(point.to_vec()))
+        Ok(Self(Kind::P256(point.to_vec())))
     }
 
     /// By its one coordinate.
@@ -155,29 +165,30 @@ impl PublicKey {
         if SMALL_ORDER.contains(&unsigned) {
             return Err(BadKey::Point);
         }
-        Ok(Self::Ed25519(point))
+        Ok(Self(Kind::Ed25519(point)))
     }
 
     /// The only one it is used with.
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::Rsa { .. } => Algorithm::Rs256,
-            Self::P256(_) => Algorithm::Es256,
-            Self::Ed25519(_) => Algorithm::EdDsa,
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        match self.0 {
+            Kind::Rsa { .. } => Algorithm::Rs256,
+            Kind::P256(_) => Algorithm::Es256,
+            Kind::Ed25519(_) => Algorithm::EdDsa,
         }
     }
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let verified = match self {
-            Self::Rsa { n, e } => RsaPublicKeyComponents { n, e }.verify(
+        let verified = match &self.0 {
+            Kind::Rsa { n, e } => RsaPublicKeyComponents { n, e }.verify(
                 &signature::RSA_PKCS1_2048_8192_SHA256,
                 message,
                 signature,
             ),
-            Self::P256(point) => {
+            Kind::P256(point) => {
                 UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
             }
-            Self::Ed25519(point) => {
+            Kind::Ed25519(point) => {
                 UnparsedPublicKey::new(&signature::ED25519, point).verify(message, signature)
             }
         };

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cartwright_domain::{Clock, SystemClock};
 
-use super::{BadKey, JwksSettings, Secret};
+use super::{JwksSettings, PublicKey, Secret};
 
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
@@ -17,9 +17,8 @@ const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 pub struct JwtSettings {
     /// Secrets for HS256.
     pub secrets: Vec<Named<Secret>>,
-    /// Public keys in PEM (`-----BEGIN PUBLIC KEY-----`): RSA of at least 2048 bits for RS256, EC on P-256 for ES256,
-    /// Ed25519 for EdDSA.
-    pub public_keys: Vec<Named<String>>,
+    /// Public keys.
+    pub public_keys: Vec<Named<PublicKey>>,
     /// Where more public keys are fetched.
     pub jwks: Option<JwksSettings>,
     /// `iss` must be one of these, letter by letter. Empty: it is not looked at, which is for development.
@@ -103,9 +102,6 @@ pub enum BadSettings {
         "there is no key to verify tokens with; a secret, a public key or the address of a JWKS would be right"
     )]
     NoKeys,
-    /// A public key that cannot be used, counted from 0.
-    #[error("public key {0}")]
-    Key(usize, #[source] BadKey),
     /// Expired tokens would be accepted for too long.
     #[error("a leeway of {0:?} is too long; up to {LONGEST_LEEWAY:?} would be right")]
     Leeway(Duration),

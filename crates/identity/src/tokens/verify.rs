@@ -7,7 +7,7 @@ use cartwright_domain::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Algorithm, BadSettings, JwtSettings, PublicKey, Reason, Rejected, Verified,
+    Algorithm, BadSettings, JwtSettings, Reason, Rejected, Verified,
     claims::Rules,
     compact::Compact,
     jwks::Remote,
@@ -57,13 +57,9 @@ impl Verifier {
     pub async fn start(settings: JwtSettings) -> Result<Self, BadSettings> {
         settings.check()?;
         let JwtSettings { secrets, public_keys, jwks, issuers, audiences, leeway, clock, .. } = settings;
-        let secrets = secrets.into_iter().map(|named| Ok((named.kid, Material::Secret(named.key))));
-        let public_keys = public_keys.iter().enumerate().map(|(place, named)| {
-            let key = PublicKey::from_pem(&named.key).map_err(|error| BadSettings::Key(place, error))?;
-            Ok((named.kid.clone(), Material::Public(key)))
-        });
-        let fixed = secrets.chain(public_keys).map(|key| key.map(|(kid, material)| Key { kid, material }));
-        let fixed = fixed.collect::<Result<_, BadSettings>>()?;
+        let secrets = secrets.into_iter().map(|named| (named.kid, Material::Secret(named.key)));
+        let public_keys = public_keys.into_iter().map(|named| (named.kid, Material::Public(named.key)));
+        let fixed = secrets.chain(public_keys).map(|(kid, material)| Key { kid, material }).collect();
         let fetched = jwks.as_ref().map(|_| Fetched::default());
         let keys = Arc::new(ArcSwap::from_pointee(Keys { fixed, fetched }));
         let remote = match &jwks {

@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::kit::{
-    AUDIENCE, NOW, PAIRS, RSA_PUBLIC, SECRET, all_keys, ask, claims, clock, seconds, settings, start, with,
+    AUDIENCE, NOW, PAIRS, RSA_PUBLIC, SECRET, all_keys, ask, claims, clock, public, seconds, settings, start,
+    with,
 };
 
 #[tokio::test]
@@ -32,7 +33,7 @@ async fn each_algorithm_by_name_and_without() {
 #[tokio::test]
 async fn a_key_without_a_name_is_tried_on_tokens_that_name_another() {
     let secrets = vec![Secret::new([1; 32]).unwrap().into(), Secret::new(SECRET).unwrap().into()];
-    let public_keys = vec![RSA_PUBLIC.to_owned().into()];
+    let public_keys = vec![public(RSA_PUBLIC).into()];
     let verifier = start(JwtSettings { secrets, public_keys, ..settings(&clock()) }).await;
     assert!(ask(&verifier, &PAIRS.hs.good("2026-11")).await.is_ok());
     assert!(ask(&verifier, &PAIRS.rs.good("2026-11")).await.is_ok());

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::{
-    kit::{PAIRS, Pair, RSA_PUBLIC, all_keys, ask, clock, named, seconds, settings, start, until},
+    kit::{PAIRS, Pair, RSA_PUBLIC, all_keys, ask, clock, named, public, seconds, settings, start, until},
     server::{Answer, Server, text},
 };
 
@@ -233,7 +233,7 @@ async fn it_starts_without_the_server_and_has_its_keys_later() {
     let (clock, pair) = (clock(), Pair::p256());
     let server = Server::start(Answer::with("503 Service Unavailable", "", "")).await;
     let jwks = JwksSettings { cooldown: Duration::from_secs(1), ..jwks(&server) };
-    let public_keys = vec![named("rs", RSA_PUBLIC.to_owned())];
+    let public_keys = vec![named("rs", public(RSA_PUBLIC))];
     let verifier = start(JwtSettings { jwks: Some(jwks), public_keys, ..settings(&clock) }).await;
     let token = pair.good("k");
     assert_eq!(ask(&verifier, &token).await.err(), Some(Reason::KeysUnavailable));

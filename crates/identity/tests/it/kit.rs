@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use cartwright_domain::ManualClock;
-use cartwright_identity::{JwtSettings, Named, Reason, Secret, Verified, Verifier};
+use cartwright_identity::{JwtSettings, Named, PublicKey, Reason, Secret, Verified, Verifier};
 use chrono::{DateTime, TimeDelta};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use ring::{
@@ -182,14 +182,18 @@ pub(crate) fn named<K>(kid: &str, key: K) -> Named<K> {
     Named { kid: Some(kid.to_owned()), key }
 }
 
+pub(crate) fn public(pem: &str) -> PublicKey {
+    pem.parse().unwrap()
+}
+
 /// With all four keys.
 pub(crate) fn all_keys(clock: &Arc<ManualClock>) -> JwtSettings {
     JwtSettings {
         secrets: vec![named("hs", Secret::new(SECRET).unwrap())],
         public_keys: vec![
-            named("rs", RSA_PUBLIC.to_owned()),
-            named("es", PAIRS.es.public_pem.clone()),
-            named("ed", PAIRS.ed.public_pem.clone()),
+            named("rs", public(RSA_PUBLIC)),
+            named("es", public(&PAIRS.es.public_pem)),
+            named("ed", public(&PAIRS.ed.public_pem)),
         ],
         ..settings(clock)
     }
