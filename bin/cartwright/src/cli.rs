@@ -29,6 +29,8 @@ pub(crate) enum Subcommand {
     Doctor,
     /// Print the OpenAPI document
     Openapi,
+    /// Make an access token for development, with auth.secret or a private key, as auth.mode = "jwt" takes it
+    Token(TokenOptions),
     /// Measure cart reads with the cache on and off
     Load(LoadOptions),
     /// Measure the caches of a running server under product reads as a shop has them (Zipf)
@@ -52,6 +54,33 @@ pub(crate) struct SeedOptions {
     /// Another number makes other products, orders and carts
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenOptions {
+    /// The user; for a program, its name
+    pub(crate) subject: String,
+    /// What it may do beyond what is its own; may be given more than once
+    #[arg(long, value_enum)]
+    pub(crate) scope: Vec<Scope>,
+    /// For how many minutes
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=525_600))]
+    pub(crate) minutes: u32,
+    /// A private key in PEM, when not by auth.secret
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// The name of the key (`kid`)
+    #[arg(long, requires = "key")]
+    pub(crate) kid: Option<String>,
+}
+
+/// What a token may do beyond what is its own.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Scope {
+    /// Runs the shop
+    Admin,
+    /// A program that acts for users
+    Service,
 }
 
 #[derive(Debug, Args)]

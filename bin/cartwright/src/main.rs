@@ -18,6 +18,7 @@ mod progress;
 mod seed;
 mod serve;
 mod telemetry;
+mod token;
 mod wiring;
 mod worker;
 mod workers;
@@ -91,6 +92,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Subcommand::Seed(options) => seed::run(&settings, &options).await?,
             Subcommand::Import(options) => return import::run(&settings, &options).await,
             Subcommand::Load(options) => load::local(&settings, cli.config.as_deref(), &options).await?,
+            Subcommand::Token(options) => token::run(&settings, options)?,
             Subcommand::Openapi | Subcommand::Doctor | Subcommand::Zipf(_) => {} // returned above
         }
         Ok(ExitCode::SUCCESS)

@@ -28,6 +28,7 @@ const TEND_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+    cartwright_http::check_routes()?;
     let signals = Signals::listen()?;
     let stop = CancellationToken::new();
     let metrics = telemetry::init_metrics(stop.clone())?;
@@ -48,6 +49,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         jobs: jobs.clone(),
         orders: orders.clone(),
         events: events.clone(),
+        access: settings.auth.access(&settings.server).await?,
         settings: Arc::new(HttpSettings {
             cors_origins: settings.server.cors_origins.clone(),
             edge: settings.edge.control(),

@@ -39,6 +39,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         jobs: queue.clone(),
         orders: orders.clone(),
         events: events.clone(),
+        access: settings.auth.access(&settings.server).await?,
         settings: Arc::new(HttpSettings::default()),
         render_metrics: Arc::new(move || metrics.render()),
         draining: Arc::clone(&draining),

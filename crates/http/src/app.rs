@@ -1,4 +1,7 @@
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use actix_web::{
     App, Error,
@@ -15,13 +18,20 @@ use cartwright_events::EventService;
 use cartwright_jobs::JobQueue;
 use cartwright_orders::OrderService;
 
-use crate::{catalog::stats, openapi::document, routes};
+use crate::{
+    access::Access,
+    catalog::stats,
+    openapi::document,
+    routes::{self, NotInTheTable},
+};
 
 /// How requests are answered.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     /// Bytes in a request body at most; more are answered 413.
     pub body_limit: usize,
+    /// How long a body may take to arrive; of an import, the next part of it. Slower ones are answered 408.
+    pub body_patience: Duration,
     /// Origins whose browsers may call: `https://shop.example`, or `*` for all. Empty: none but our own.
     pub cors_origins: Vec<String>,
     /// Currency of a price that comes without one.
@@ -36,6 +46,7 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             body_limit: 256 * 1024,
+            body_patience: Duration::from_secs(10),
             cors_origins: Vec::new(),
             default_currency: Currency::USD,
             edge: EdgeControl::default(),
@@ -79,6 +90,8 @@ pub struct AppState {
     pub orders: OrderService,
     /// What happened, and who is told.
     pub events: EventService,
+    /// How callers are recognised.
+    pub access: Access,
     /// How requests are answered.
     pub settings: Arc<HttpSettings>,
     /// Writes the metrics in the Prometheus text format.
@@ -122,6 +135,14 @@ pub fn openapi() -> String {
 /// Every address that is mounted, with its methods as in the header `Allow`.
 pub fn addresses() -> Vec<(&'static str, &'static str)> {
     routes::addresses()
+}
+
+/// Makes sure that it is written down of every address who may call it: to be asked before anything is served.
+///
+/// # Errors
+/// The first address that is not in the table.
+pub fn check_routes() -> Result<(), NotInTheTable> {
+    routes::check()
 }
 
 /// Describes the metrics of this crate to the installed recorder.

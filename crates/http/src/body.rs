@@ -15,8 +15,10 @@ use cartwright_domain::{
 };
 use cartwright_storage::{Progress, Rate};
 use serde_json::{error::Category, value::RawValue};
+use tokio::time::timeout;
 
 use crate::{
+    HttpSettings,
     headers::classic,
     problem::{FieldError, Problem},
 };
@@ -25,16 +27,18 @@ use crate::{
 pub(crate) async fn read(
     request: &HttpRequest,
     payload: web::Payload,
-    limit: usize,
+    settings: &HttpSettings,
 ) -> Result<Bytes, Problem> {
+    let limit = settings.body_limit;
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|n| n > limit) {
         return Err(Problem::TooLarge(limit));
     }
-    let body = match payload.to_bytes_limited(limit).await {
-        Ok(body) => body.map_err(Problem::BodyLost)?,
-        Err(_larger) => return Err(Problem::TooLarge(limit)),
+    let body = match timeout(settings.body_patience, payload.to_bytes_limited(limit)).await {
+        Ok(Ok(body)) => body.map_err(Problem::BodyLost)?,
+        Ok(Err(_larger)) => return Err(Problem::TooLarge(limit)),
+        Err(_elapsed) => return Err(Problem::TooSlow),
     };
     if !body.is_empty() && !called_json(request) {
         return Err(Problem::NotJson);
@@ -120,6 +124,11 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn product_id(&mut self) -> Option<ProductId> {
         self.id("product_id", ProductId::new)
+    }
+
+    /// Whether it says anything of this.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
     }
 
     pub(crate) fn owner_id(&mut self, name: &str) -> Option<OwnerId> {

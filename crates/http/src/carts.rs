@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     AppState,
+    access::Caller,
     answer::{Answer, X_CACHE, replayed, versioned},
     body::{self, Fields},
     current::shown,
@@ -87,7 +88,7 @@ pub(crate) async fn count(request: HttpRequest, state: Data<AppState>) -> Answer
     responses((status = 200, description = "The cart after it", body = wire::Cart)))]
 pub(crate) async fn add(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (owner, forgiving) = (owner(&request)?, classic(&request));
-    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let bytes = body::read(&request, payload, &state.settings).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let product_id = fields.product_id();
     let quantity = fields.quantity_to_add();
@@ -114,7 +115,7 @@ pub(crate) async fn add(request: HttpRequest, state: Data<AppState>, payload: Pa
     responses((status = 200, description = "The cart after it", body = wire::Cart)))]
 pub(crate) async fn set_quantity(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (owner, product_id) = (owner(&request)?, product(&request)?);
-    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let bytes = body::read(&request, payload, &state.settings).await?;
     let quantity = wanted_quantity(&request, &bytes)?;
     let command = Command::SetQuantity { product_id, quantity };
     change(&state, CartRequest { owner, command, expected: expected(&request)?, claim: None }).await
@@ -186,6 +187,9 @@ async fn without_body(
 ///
 /// Moves every line of the cart of `from_user_id` (a guest, say) over and leaves that cart empty, or does nothing at
 /// all. Merging again changes nothing. With `dry_run=true` nothing is changed either way.
+///
+/// At login: as the user, with the guest's token in `X-Guest-Token` or in its cookie; the guest need not be named then. Carts
+/// of others are for operators and services to merge.
 #[utoipa::path(post, path = "/api/v1/carts/{user_id}/merge", tag = "carts", operation_id = "merge_cart",
     params(("dry_run" = Option<bool>, Query, description = "Only show what would be done")),
     request_body = wire::Merge,
@@ -193,11 +197,19 @@ async fn without_body(
 pub(crate) async fn merge(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (owner, forgiving) = (owner(&request)?, classic(&request));
     let dry_run = query_flag(&request, "dry_run")?;
-    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let bytes = body::read(&request, payload, &state.settings).await?;
     let mut fields = Fields::of_body(&bytes)?;
-    let from = fields.owner_id("from_user_id");
+    let caller = Caller::of(&request);
+    // Whose token comes along need not be named.
+    let from = match caller.guest() {
+        Some(guest) if !fields.has("from_user_id") => Some(guest.clone()),
+        _ => fields.owner_id("from_user_id"),
+    };
     fields.finish(forgiving)?;
     let Some(from) = from else { return Err(Problem::Invalid(Vec::new())) };
+    if !caller.is_or_may_act_for(&from) {
+        return Err(Problem::NotYours);
+    }
     if dry_run {
         let preview = state.carts.preview_merge(&owner, &from).await?;
         let body = merged(&preview.document.body, &preview.report, true)?;

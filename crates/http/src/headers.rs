@@ -8,9 +8,11 @@ use cartwright_domain::{OwnerId, ProductId};
 use cartwright_storage::IdempotencyClaim;
 use sha2::{Digest, Sha256};
 
-use crate::problem::Problem;
+use crate::{
+    access::{Access, Caller},
+    problem::Problem,
+};
 
-const USER: &str = "X-User-ID";
 const KEY: &str = "Idempotency-Key";
 
 /// Whether the request came by a classic address, which forgives more.
@@ -18,24 +20,17 @@ pub(crate) fn classic(request: &HttpRequest) -> bool {
     !request.path().starts_with("/api/")
 }
 
-/// Whose cart: by the path, or where the path names nobody by the header `X-User-ID`.
+/// Whose cart: by the path, or where the path names nobody the caller's own. Whether he may was asked at the door.
 pub(crate) fn owner(request: &HttpRequest) -> Result<OwnerId, Problem> {
     if let Some(id) = request.match_info().get("user_id") {
         return owner_named(id);
     }
-    caller(request)?.ok_or(Problem::Header {
-        name: USER,
-        code: "missing_user",
-        detail: "Send the header X-User-ID, or name the user in the path where that can be done.",
-    })
+    Caller::of(request).owner().cloned().ok_or_else(|| Problem::NoUser(Access::header_of(request)))
 }
 
-/// Who asks, by the header `X-User-ID`. `None`: he does not say.
-pub(crate) fn caller(request: &HttpRequest) -> Result<Option<OwnerId>, Problem> {
-    let Some(value) = request.headers().get("x-user-id") else { return Ok(None) };
-    OwnerId::new(&String::from_utf8_lossy(value.as_bytes()))
-        .map(Some)
-        .map_err(|error| Problem::invalid("/header/X-User-ID", "invalid_id", error))
+/// Whose orders and holds the caller sees. `None`: everybody's.
+pub(crate) fn seen(request: &HttpRequest) -> Result<Option<OwnerId>, Problem> {
+    Caller::of(request).sees()
 }
 
 /// The one whom a path names.
@@ -186,9 +181,8 @@ pub(crate) fn claim(
             code: "malformed_idempotency_key",
             detail: "Idempotency-Key has 1 to 255 visible ASCII characters.",
         })?;
-    let caller = request.headers().get("x-user-id").and_then(|value| value.to_str().ok());
     let owner = owner.map_or("", OwnerId::as_str);
-    let principal = caller.filter(|id| OwnerId::new(id).is_ok()).unwrap_or(owner).to_owned();
+    let principal = Caller::of(request).owner().map_or(owner, OwnerId::as_str).to_owned();
     // \n is in no id, name or number
     let fingerprint = Sha256::digest(format!("{}\n{owner}\n{what}", request.method())).to_vec();
     Ok(Some(IdempotencyClaim { principal, key: key.to_owned(), fingerprint }))

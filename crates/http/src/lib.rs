@@ -6,6 +6,7 @@
 //! Every handler does three things: extract, one call of the service, map. What is not an answer is a `Problem`
 //! (RFC 9457), and one table in `problem` says which status and code each has.
 
+mod access;
 mod answer;
 mod app;
 mod body;
@@ -15,6 +16,7 @@ mod current;
 mod docs;
 mod events;
 mod feed;
+mod guests;
 mod headers;
 mod health;
 mod holds;
@@ -30,7 +32,9 @@ mod sse;
 mod webhooks;
 mod wire;
 
+pub use access::Access;
 pub use app::{
-    AppState, EdgeControl, HttpSettings, addresses, configure, configure_operations, create_app,
-    describe_metrics, openapi,
+    AppState, EdgeControl, HttpSettings, addresses, check_routes, configure, configure_operations,
+    create_app, describe_metrics, openapi,
 };
+pub use routes::NotInTheTable;

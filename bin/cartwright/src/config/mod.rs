@@ -35,7 +35,7 @@ pub(crate) use self::{
     holds::Holds,
     jobs::{InServe, Jobs},
     orders::Orders,
-    secret::SecretUrl,
+    secret::{SecretText, SecretUrl},
     server::{LogFormat, Server, half_the_cores},
     webhooks::Webhooks,
 };
@@ -148,13 +148,20 @@ fn section<T: DeserializeOwned + Default>(map: &Map<String, Value>, name: &str) 
         .map_err(|error| anyhow::anyhow!("configuration section `{name}`: {error}"))
 }
 
+const SECRET: &str = "CARTWRIGHT__AUTH__SECRET";
+
 /// `CARTWRIGHT__SECTION__KEY`.
-fn prefixed(environment: HashMap<String, String>) -> Environment {
+fn prefixed(mut environment: HashMap<String, String>) -> Environment {
+    environment.remove(SECRET);
     Environment::with_prefix("CARTWRIGHT")
         .prefix_separator("__")
         .separator("__")
         .try_parsing(true)
         .list_separator(",")
+        .with_list_parse_key("auth.audiences")
+        .with_list_parse_key("auth.issuers")
+        .with_list_parse_key("auth.public_key_files")
+        .with_list_parse_key("auth.token_types")
         .with_list_parse_key("database.replica_urls")
         .with_list_parse_key("cache.redis_replica_urls")
         .with_list_parse_key("edge.varnish_urls")
@@ -183,6 +190,8 @@ impl Source for WellKnown {
             ("REDIS_URL", "cache", "redis_url"),
             ("REDIS_REPLICA_URLS", "cache", "redis_replica_urls"),
             ("CACHE_TTL", "cache", "ttl_seconds"),
+            // As it is: one of digits is no number.
+            (SECRET, "auth", "secret"),
         ] {
             let Some(text) = self.0.get(variable).filter(|text| !text.trim().is_empty()) else { continue };
             let origin = Some(variable.to_owned());
@@ -208,6 +217,17 @@ mod tests {
         Settings::from_parts(None, environment.collect())
     }
 
+    const JWT: (&str, &str) = ("CARTWRIGHT__AUTH__MODE", "jwt");
+
+    #[test]
+    fn a_secret_stays_as_it_is_and_is_not_shown() {
+        let digits = "12345678901234567890123456789012";
+        let settings = load(&[JWT, ("CARTWRIGHT__AUTH__SECRET", digits)]).unwrap();
+        assert_eq!(settings.auth.secret.as_ref().unwrap().expose(), digits);
+        assert_eq!(settings.auth.tokens().unwrap().secrets.len(), 1);
+        assert!(!format!("{settings:?}").contains("12345678"));
+    }
+
     fn error(variables: &[(&str, &str)]) -> String {
         format!("{:#}", load(variables).unwrap_err())
     }
@@ -226,8 +246,8 @@ mod tests {
     #[test]
     fn the_well_known_variables_are_read() {
         let settings = load(&[
-            ("DATABASE_URL", "postgres://u:secret@h/d"),
-            ("DATABASE_REPLICA_URLS", "postgres://u:secret@r1/d,postgres://u:secret@r2/d"),
+            ("DATABASE_URL", "postgres://u:hunter2@h/d"),
+            ("DATABASE_REPLICA_URLS", "postgres://u:hunter2@r1/d,postgres://u:hunter2@r2/d"),
             ("REDIS_URL", "redis://h:1"),
             ("REDIS_REPLICA_URLS", "redis://h:2, redis://h:3"),
             ("CACHE_TTL", "60"),
@@ -239,7 +259,7 @@ mod tests {
         assert_eq!(settings.cache.ttl_seconds, 60);
         assert!(!settings.allow_unlisted().unwrap());
         let printed = format!("{settings:?}");
-        assert!(!printed.contains("secret"), "{printed}");
+        assert!(!printed.contains("hunter2"), "{printed}");
     }
 
     #[test]
@@ -266,13 +286,13 @@ mod tests {
             (&[("CACHE_TTL", "soon")], "cache.ttl_seconds"),
             (&[("CACHE_TTL", "-5")], "cache.ttl_seconds"),
             (&[("CARTWRIGHT__CACHE__CARTS", "maybe")], "cache.carts"),
-            (&[("DATABASE_URL", "mysql://u:secret@h/d")], "database.url"),
-            (&[("DATABASE_REPLICA_URLS", "postgres://u:secret@h/d")], "database.replica_urls"),
+            (&[("DATABASE_URL", "mysql://u:hunter2@h/d")], "database.url"),
+            (&[("DATABASE_REPLICA_URLS", "postgres://u:hunter2@h/d")], "database.replica_urls"),
             (
-                &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_REPLICA_URLS", "sqlite://u:secret@h/d")],
+                &[("DATABASE_URL", "postgres://h/d"), ("DATABASE_REPLICA_URLS", "sqlite://u:hunter2@h/d")],
                 "database.replica_urls",
             ),
-            (&[("CARTWRIGHT__EDGE__VARNISH_URLS", "https://u:secret@h")], "edge.varnish_urls"),
+            (&[("CARTWRIGHT__EDGE__VARNISH_URLS", "https://u:hunter2@h")], "edge.varnish_urls"),
             (&[("CARTWRIGHT__EDGE__KEEP_SECONDS", "0")], "edge.keep_seconds"),
             (&[("CARTWRIGHT__JOBS__QUEUES", "good,b ad")], "jobs.queues"),
             (&[("CARTWRIGHT__ORDERS__STRATEGY", "hopeful")], "orders.strategy"),
@@ -284,14 +304,20 @@ mod tests {
             (&[("CARTWRIGHT__WEBHOOKS__HOSTS", "hooks.example.com,*")], "webhooks.hosts"),
             (&[("CARTWRIGHT__WEBHOOKS__PORTS", "8443,https")], "webhooks.ports"),
             (&[("CARTWRIGHT__WEBHOOKS__PORTS", "70000")], "webhooks.ports"),
-            (&[("REDIS_URL", "http://u:secret@h")], "cache.redis_url"),
+            (&[("REDIS_URL", "http://u:hunter2@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
             (&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000")], "auth.force"),
-            (&[("CARTWRIGHT__AUTH__MODE", "jwt")], "auth.mode"),
+            (&[("CARTWRIGHT__AUTH__MODE", "basic")], "auth.mode"),
+            (&[("CARTWRIGHT__AUTH__MODE", "jwt")], "section `auth`"),
+            (&[JWT, ("CARTWRIGHT__AUTH__SECRET", "hunter2-but-short")], "auth.secret"),
+            (&[JWT, ("CARTWRIGHT__AUTH__SECRET_FILE", "/nowhere/secret")], "auth.secret_file"),
+            (&[JWT, ("CARTWRIGHT__AUTH__PUBLIC_KEY_FILES", "/nowhere/key")], "auth.public_key_files"),
+            (&[JWT, ("CARTWRIGHT__AUTH__JWKS_URL", "http://login.example.com/keys")], "auth.jwks_url"),
+            (&[JWT, ("CARTWRIGHT__AUTH__ANONYMOUS_ADMIN", "true")], "auth.anonymous_admin"),
         ] {
             let error = error(variables);
             assert!(error.contains(names), "{variables:?}: {error}");
-            assert!(!error.contains("secret"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
         let forced =
             load(&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000"), ("CARTWRIGHT__AUTH__FORCE", "true")]);

@@ -43,6 +43,24 @@ impl<'de> Deserialize<'de> for SecretUrl {
     }
 }
 
+/// A secret: nothing shows it.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct SecretText(String);
+
+impl SecretText {
+    /// The text. Never for people to read.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,13 @@ export class Failure extends Error {
   }
 }
 
+/** Where the operator's token is kept: in this tab, until it is closed. */
+const TOKEN = "cartwright-token";
+
+export const credentials = {
+  keep: (token) => token ? sessionStorage.setItem(TOKEN, token) : sessionStorage.removeItem(TOKEN),
+};
+
 // Numbers with more digits than the browser's have are kept as they are written.
 const exact = (_, value, context) =>
   typeof value === "number" && context?.source?.length > 15 && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
@@ -30,6 +37,8 @@ async function call(method, path, body, reviver) {
   let text;
   try {
     const headers = body === undefined ? {} : { "content-type": "application/json" };
+    const token = sessionStorage.getItem(TOKEN);
+    if (token) headers.authorization = `Bearer ${token}`;
     const options = { method, headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) };
     if (body !== undefined) options.body = JSON.stringify(body);
     response = await fetch(BASE + path, options);

@@ -49,6 +49,15 @@ export async function askRate(queue) {
   return chosen === "set" ? typed() : undefined;
 }
 
+/** Asks for an access token. `undefined`: none is given. */
+export async function askToken() {
+  element("token").value = "";
+  const chosen = await answer(element("sign-in"));
+  const token = element("token").value.trim();
+  element("token").value = "";
+  return chosen === "yes" && token ? token : undefined;
+}
+
 function typed() {
   const burst = element("rate-burst").value;
   return { per_second: Number(element("rate-per-second").value), burst: burst === "" ? null : Number(burst) };

@@ -1,7 +1,7 @@
 // What is shown, how it stays true, and what buttons do.
 
-import { api } from "./api.js";
-import { ask, askRate, say } from "./dialogs.js";
+import { api, credentials, Failure } from "./api.js";
+import { ask, askRate, askToken, say } from "./dialogs.js";
 import { count, plural } from "./format.js";
 import { showFilter, showJob, showList, showNoJob } from "./jobs.js";
 import { showOverview } from "./overview.js";
@@ -20,6 +20,8 @@ let timer = null;
 /** Counts looks: an answer that was overtaken by a later question is not shown. */
 let look = 0;
 let dead = null;
+/** Whether a token was asked for, and refused. */
+let asked = false;
 
 /** The address says what is shown: state, queue, kind, cursor, and the job that is open. */
 const address = () => Object.fromEntries(new URLSearchParams(location.search));
@@ -58,9 +60,21 @@ async function refresh() {
     // What the address points at is there only now.
     if (first && location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
   } catch (error) {
+    if (mine === look && error.status === 401 && !asked) return signIn(error);
     if (mine === look) lost(error);
   }
   if (mine === look) plan();
+}
+
+/** Asks who it is, once; whoever does not say so may press the button for it. */
+async function signIn(error) {
+  lost(error);
+  asked = true;
+  const token = await askToken();
+  if (token === undefined) return;
+  credentials.keep(token);
+  asked = false;
+  await refresh();
 }
 
 function plan() {
@@ -74,6 +88,7 @@ function connected() {
   const back = failures > 0;
   failures = 0;
   element("lost").hidden = true;
+  element("sign-in-again").hidden = true;
   element("lost").textContent = "";
   document.body.classList.remove("stale");
   element("link").className = live ? "link on" : "link";
@@ -91,6 +106,7 @@ function lost(error) {
   document.body.classList.add("stale");
   element("link").className = "link off";
   element("link-text").textContent = error.status ? "Refused" : "Not connected";
+  element("sign-in-again").hidden = error.status !== 401;
 }
 
 /** Says aloud what an operator must not miss. */
@@ -130,6 +146,7 @@ const of = (queue) => queue ? ` of ${queue}` : " of all queues";
 const deadOf = (queue) => queue ? overview.queues.find((known) => known.queue === queue)?.dead ?? 0 : overview.totals.dead;
 
 const ACTS = {
+  "sign-in": () => signIn(new Failure("The server wants to know who you are.", 401)),
   job: ({ id }) => openJob(id),
   close: () => element("job").close(),
   retry: ({ id }) => act(() => api.retry(id), () => `Job ${id} waits for its next attempt.`),

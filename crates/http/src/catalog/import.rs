@@ -10,6 +10,7 @@ use actix_web::{
 };
 use cartwright_catalog::import::Format;
 use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use super::wire;
 use crate::{
@@ -41,7 +42,8 @@ use crate::{
 pub(crate) async fn import(request: HttpRequest, state: Data<AppState>, mut payload: Payload) -> Answer {
     let (format, dry_run) = (format(&request)?, query_flag(&request, "dry_run")?);
     let mut import = state.catalog.begin_import(format, state.settings.default_currency, dry_run);
-    while let Some(chunk) = payload.next().await {
+    let patience = state.settings.body_patience;
+    while let Some(chunk) = timeout(patience, payload.next()).await.map_err(|_elapsed| Problem::TooSlow)? {
         import.push(&chunk.map_err(|error| Problem::BodyLost(error.into()))?).await?;
     }
     let report = import.finish().await?;

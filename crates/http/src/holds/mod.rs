@@ -15,7 +15,7 @@ use crate::{
     AppState,
     answer::{Answer, plain, replayed, text},
     body::{self, Fields},
-    headers::{caller, claim, owner},
+    headers::{claim, owner, seen},
     orders::buy::refused,
     problem::Problem,
 };
@@ -40,7 +40,7 @@ fn shown(hold: &Hold) -> Answer {
     responses((status = 201, description = "The hold; `Location` is its address", body = wire::Hold)))]
 pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let owner = owner(&request)?;
-    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let bytes = body::read(&request, payload, &state.settings).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let lines = fields.order_lines();
     let seconds = fields.seconds();
@@ -69,7 +69,7 @@ pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload:
 #[utoipa::path(get, path = "/api/v1/holds/{hold_id}", tag = "holds", operation_id = "get_hold",
     responses((status = 200, description = "The hold", body = wire::Hold)))]
 pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
-    let (id, owner) = (hold_id(&request)?, caller(&request)?);
+    let (id, owner) = (hold_id(&request)?, seen(&request)?);
     shown(&state.orders.hold(id, owner.as_ref()).await?)
 }
 
@@ -81,8 +81,8 @@ pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
     request_body(content = Option<wire::RenewHold>),
     responses((status = 200, description = "The hold", body = wire::Hold)))]
 pub(crate) async fn renew(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
-    let (id, owner) = (hold_id(&request)?, caller(&request)?);
-    let bytes = body::read(&request, payload, state.settings.body_limit).await?;
+    let (id, owner) = (hold_id(&request)?, seen(&request)?);
+    let bytes = body::read(&request, payload, &state.settings).await?;
     let mut fields = Fields::of_body(if bytes.is_empty() { b"{}" } else { &bytes })?;
     let seconds = fields.seconds();
     fields.finish(false)?;
@@ -95,6 +95,6 @@ pub(crate) async fn renew(request: HttpRequest, state: Data<AppState>, payload: 
 #[utoipa::path(delete, path = "/api/v1/holds/{hold_id}", tag = "holds", operation_id = "release_hold",
     responses((status = 200, description = "The hold", body = wire::Hold)))]
 pub(crate) async fn release(request: HttpRequest, state: Data<AppState>) -> Answer {
-    let (id, owner) = (hold_id(&request)?, caller(&request)?);
+    let (id, owner) = (hold_id(&request)?, seen(&request)?);
     shown(&state.orders.release(id, owner).await?)
 }

@@ -22,9 +22,6 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
         of_catalog(&mut also, path, method);
     } else if path.starts_with("/api/v1/jobs") {
         of_jobs(&mut also, path);
-    } else if path == "/jobs" {
-        also.parameters.push("Operator");
-        also.statuses.extend(["403", "422"]);
     }
     if path.contains("{product_id}") {
         also.parameters.push("ProductId");
@@ -35,7 +32,7 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
         }
     }
     if body {
-        also.statuses.extend(["400", "415"]);
+        also.statuses.extend(["400", "408", "415"]);
         if !path.ends_with("/import") {
             also.statuses.push("413");
         }
@@ -47,10 +44,6 @@ fn of_orders(also: &mut Also, path: &str, method: &str) {
     also.statuses.extend(["422", "500", "503"]);
     if path.contains("{user_id}") {
         also.parameters.push("UserId");
-    } else if path == "/api/v1/orders" && method == "post" {
-        also.parameters.push("UserHeader");
-    } else {
-        also.parameters.push("Caller");
     }
     if path.contains("{order_id}") {
         also.parameters.push("OrderId");
@@ -78,10 +71,11 @@ fn of_holds(also: &mut Also, path: &str, method: &str) {
         also.statuses.push("409");
     }
     if path.contains("{hold_id}") {
-        also.parameters.extend(["Caller", "HoldId"]);
+        also.parameters.push("HoldId");
         also.statuses.push("404");
     } else {
-        also.parameters.extend(["UserHeader", "IdempotencyKey"]);
+        also.parameters.push("IdempotencyKey");
+        also.statuses.push("400");
         also.headers.extend(["Location", "Idempotent-Replayed"]);
     }
 }
@@ -89,9 +83,10 @@ fn of_holds(also: &mut Also, path: &str, method: &str) {
 fn of_cart(also: &mut Also, path: &str, method: &str) {
     let changes = method != "get";
     let by_path = path.contains("{user_id}");
-    also.parameters.push(if by_path { "UserId" } else { "UserHeader" });
     also.statuses.extend(["422", "500", "503"]);
-    if !by_path {
+    if by_path {
+        also.parameters.push("UserId");
+    } else {
         also.statuses.push("400");
     }
     if changes {
@@ -123,9 +118,6 @@ fn of_events(also: &mut Also, path: &str, method: &str) {
     }
     if path.contains("{user_id}") {
         also.parameters.push("UserId");
-    } else {
-        also.parameters.push("Operator");
-        also.statuses.push("403");
     }
     if path.contains("{webhook_id}") {
         also.parameters.push("WebhookId");
@@ -141,8 +133,7 @@ fn of_events(also: &mut Also, path: &str, method: &str) {
 }
 
 fn of_jobs(also: &mut Also, path: &str) {
-    also.parameters.push("Operator");
-    also.statuses.extend(["403", "422", "500", "503"]);
+    also.statuses.extend(["422", "500", "503"]);
     if path.contains("{queue}") {
         also.parameters.push("Queue");
     }

@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use crate::{
+    access::{Who, who},
     carts,
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
-    docs, events, feed, health, holds,
+    docs, events, feed, guests, health, holds,
     jobs::{list as job_list, one, overview as jobs_overview, page as jobs_page, queues},
     orders::{buy, look},
     problem::Problem,
@@ -17,7 +18,7 @@ use crate::{
     wire,
 };
 use also::{Also, also};
-use parts::{headers, parameters, refer, responses};
+use parts::{headers, parameters, refer, responses, security, security_schemes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,7 +36,7 @@ use parts::{headers, parameters, refer, responses};
         jobs_page::page,
         buy::create, buy::checkout, buy::cancel, buy::step, look::get, look::status, look::list, look::of_user,
         holds::create, holds::get, holds::renew, holds::release,
-        feed::all, feed::of_user,
+        feed::all, feed::of_user, guests::create,
         targets::add, targets::list, targets::get, targets::change, targets::remove, targets::rotate,
         deliveries::test, deliveries::replay, deliveries::list,
         health::health, health::livez, health::readyz, health::redis_info, health::metrics,
@@ -47,6 +48,7 @@ use parts::{headers, parameters, refer, responses};
         (name = "products", description = "The catalogue: products, lists, searches, and what is bought"),
         (name = "orders", description = "What was bought: exactly what there was, and once"),
         (name = "holds", description = "Units that are kept for somebody for a while, at the prices of the moment"),
+        (name = "guests", description = "Shoppers who have not said who they are"),
         (name = "classic", description = "The same operations at the addresses that existing clients use. Unknown fields are ignored here."),
         (name = "jobs", description = "Background jobs: what waits, runs and has failed"),
         (name = "events", description = "What happened: as a list, and as it happens"),
@@ -113,6 +115,7 @@ fn complete(document: &mut Value, version: &str) -> Option<()> {
     components.insert("parameters".into(), parameters());
     components.insert("headers".into(), headers());
     components.insert("responses".into(), responses());
+    components.insert("securitySchemes".into(), security_schemes());
     Some(())
 }
 
@@ -132,6 +135,16 @@ fn alias(operation: &Value, path: &str, id: &str, classic: bool) -> Option<Value
     Some(copy)
 }
 
+/// How those are refused who may not call this.
+fn refusals(who: Who, method: &str) -> Vec<&'static str> {
+    match who {
+        Who::Anyone => Vec::new(),
+        // What a page of another site sends with a guest's cookie.
+        Who::Caller if method == "get" => vec!["401"],
+        Who::Caller | Who::Named | Who::Staff | Who::Operators => vec!["401", "403"],
+    }
+}
+
 /// Adds what an operation does not say itself.
 fn finish(operation: &mut Map<String, Value>, path: &str, method: &str) -> Option<()> {
     let Also { parameters, statuses, headers } = also(path, method, operation.contains_key("requestBody"));
@@ -143,8 +156,10 @@ fn finish(operation: &mut Map<String, Value>, path: &str, method: &str) -> Optio
     list.extend(
         parameters.into_iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})),
     );
+    let who = who(&method.to_ascii_uppercase(), path)?;
+    operation.insert("security".into(), security(who));
     let answers = operation.get_mut("responses")?.as_object_mut()?;
-    for status in statuses {
+    for status in statuses.into_iter().chain(refusals(who, method)) {
         answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/S{status}")}));
     }
     for answer in answers.values_mut().filter_map(Value::as_object_mut) {

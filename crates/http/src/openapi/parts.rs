@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::access::{GUEST_COOKIE, Who};
+
 pub(super) fn refer(headers: &[&str]) -> Value {
     let one = |name: &&str| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
     Value::Object(headers.iter().map(one).collect())
@@ -16,10 +18,6 @@ pub(super) fn parameters() -> Value {
     };
     json!({
         "UserId": parameter("user_id", "path", true, &id, json!("user-1"), "Which user or guest"),
-        "UserHeader": parameter("X-User-ID", "header", true, &id, json!("user-1"), "Whose cart"),
-        "Caller": parameter("X-User-ID", "header", false, &id, json!("user-1"), "Who asks: sees what is his own"),
-        "Operator": parameter("X-User-ID", "header", false, &id, json!("user-1"),
-            "Operators leave it out: whoever says that he is a shopper is refused"),
         "OrderId": parameter("order_id", "path", true, &json!({"type": "string", "format": "uuid"}),
             json!("01890a5d-ac96-774b-bcce-b302099a8057"), "Which order"),
         "HoldId": parameter("hold_id", "path", true, &json!({"type": "string", "format": "uuid"}),
@@ -67,6 +65,7 @@ pub(super) fn headers() -> Value {
         "Location": header("The address of what was made", "/api/v1/products/1"),
         "Idempotent-Replayed": header("true: this is the answer that was given before", "true"),
         "Retry-After": header("Seconds after which to try again", "1"),
+        "WWW-Authenticate": header("What to send to say who one is", "Bearer"),
         "Allow": header("What the address answers", "GET, HEAD"),
     })
 }
@@ -78,9 +77,11 @@ pub(super) fn responses() -> Value {
     };
     json!({
         "S304": {"description": "The caller has this", "headers": refer(&["X-Request-ID", "ETag"])},
-        "S400": problem("Malformed: JSON, a header, or no X-User-ID", &["X-Request-ID"]),
-        "S403": problem("Not for shoppers, or sent by a page of another site", &["X-Request-ID"]),
+        "S400": problem("Malformed: JSON or a header; or it is not said for whom this is", &["X-Request-ID"]),
+        "S401": problem("Nobody says who he is, or his token is not good", &["X-Request-ID", "WWW-Authenticate"]),
+        "S403": problem("Somebody else's, or for operators; or sent by a page of another site", &["X-Request-ID"]),
         "S404": problem("There is no such line, product, order, hold, document, job or target", &["X-Request-ID"]),
+        "S408": problem("The body came too slowly", &["X-Request-ID"]),
         "S409": problem("In conflict: not enough in stock, not for sale, another price or currency, an id that is taken, too many holds, too late, or the key's request is under way",
             &["X-Request-ID", "Retry-After"]),
         "S410": problem("Events after the number have been removed: look at everything anew", &["X-Request-ID"]),
@@ -91,4 +92,27 @@ pub(super) fn responses() -> Value {
         "S500": problem("A bug", &["X-Request-ID"]),
         "S503": problem("Not now; try again", &["X-Request-ID", "Retry-After"]),
     })
+}
+
+/// How callers say who they are.
+pub(super) fn security_schemes() -> Value {
+    let header =
+        |name: &str, says: &str| json!({"type": "apiKey", "in": "header", "name": name, "description": says});
+    json!({
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "With `auth.mode = \"jwt\"`: an access token. Its `sub` is the user; its `scope` may have `admin` and `service`."},
+        "guest": header("X-Guest-Token", "A guest's token, from `POST /api/v1/guests`."),
+        "guestCookie": {"type": "apiKey", "in": "cookie", "name": GUEST_COOKIE, "description": "The same, in a browser."},
+        "user": header("X-User-ID", "With `auth.mode = \"trusted-header\"`, for development and behind a gateway: the user, who is believed."),
+        "scopes": header("X-User-Scopes", "Likewise: `admin`, `service`, or both, separated by a space. Where `auth.anonymous_admin` is on, who sends neither is an operator."),
+    })
+}
+
+/// What an operation takes of them: one line is enough.
+pub(super) fn security(who: Who) -> Value {
+    match who {
+        Who::Anyone => json!([]),
+        Who::Caller | Who::Named => json!([{"token": []}, {"guest": []}, {"guestCookie": []}, {"user": []}]),
+        Who::Staff | Who::Operators => json!([{"token": []}, {"scopes": []}]),
+    }
 }

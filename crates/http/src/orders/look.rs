@@ -13,7 +13,7 @@ use super::wire;
 use crate::{
     AppState,
     answer::{Answer, X_CACHE, plain},
-    headers::{caller, owner_named},
+    headers::{owner_named, seen},
     problem::Problem,
     query::{Part, Query},
 };
@@ -30,7 +30,7 @@ pub(super) fn order_id(request: &HttpRequest) -> Result<OrderId, Problem> {
 #[utoipa::path(get, path = "/api/v1/orders/{order_id}", tag = "orders", operation_id = "get_order",
     responses((status = 200, description = "The order", body = wire::Order)))]
 pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
-    let (id, owner) = (order_id(&request)?, caller(&request)?);
+    let (id, owner) = (order_id(&request)?, seen(&request)?);
     let order = state.orders.order(id, owner.as_ref()).await?;
     Ok(plain(StatusCode::OK, wire::order(&order)?))
 }
@@ -41,7 +41,7 @@ pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
 #[utoipa::path(get, path = "/api/v1/orders/{order_id}/status", tag = "orders", operation_id = "get_order_status",
     responses((status = 200, description = "The status", body = wire::Progress)))]
 pub(crate) async fn status(request: HttpRequest, state: Data<AppState>) -> Answer {
-    let (id, owner) = (order_id(&request)?, caller(&request)?);
+    let (id, owner) = (order_id(&request)?, seen(&request)?);
     let order = state.orders.progress(id, owner.as_ref()).await?;
     Ok(plain(StatusCode::OK, wire::progress(&order)?))
 }
@@ -54,7 +54,7 @@ pub(crate) async fn status(request: HttpRequest, state: Data<AppState>) -> Answe
     params(wire::OrdersParams),
     responses((status = 200, description = "Orders", body = wire::Orders)))]
 pub(crate) async fn list(request: HttpRequest, state: Data<AppState>) -> Answer {
-    let owner = caller(&request)?;
+    let owner = seen(&request)?;
     answer_list(&request, &state, owner).await
 }
 

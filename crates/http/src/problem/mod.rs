@@ -12,7 +12,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{ALLOW, ETAG, HeaderValue, RETRY_AFTER},
+        header::{ALLOW, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 use cartwright_cache::Document;
@@ -95,10 +95,23 @@ pub(crate) enum Problem {
     NotJson,
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    #[error("the body came too slowly")]
+    TooSlow,
     #[error("the body did not arrive")]
     BodyLost(#[source] actix_web::Error),
     #[error("a header is missing or malformed")]
     Header { name: &'static str, code: &'static str, detail: &'static str },
+    #[error("nobody says who he is")]
+    NoCredentials,
+    #[error("who somebody says that he is cannot be believed")]
+    BadCredentials,
+    #[error("there are no keys to verify tokens with")]
+    NoKeys,
+    /// With the header that would have said so.
+    #[error("it is not said for whom this is")]
+    NoUser(&'static str),
+    #[error("this belongs to somebody else")]
+    NotYours,
     #[error("shoppers are not answered here")]
     OperatorsOnly,
     #[error("a page of another site sent this")]
@@ -310,6 +323,12 @@ impl Problem {
                 "Body too large",
                 format!("A body has at most {limit} bytes."),
             ),
+            Self::TooSlow => entry(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_too_slow",
+                "Body too slow",
+                "The body did not arrive in time. Nothing was changed; send it again.",
+            ),
             Self::BodyLost(_) => entry(
                 StatusCode::BAD_REQUEST,
                 "body_incomplete",
@@ -317,11 +336,40 @@ impl Problem {
                 "The body could not be read to its end.",
             ),
             Self::Header { code, detail, .. } => entry(StatusCode::BAD_REQUEST, code, "Bad header", *detail),
+            Self::NoCredentials => entry(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "Unauthorized",
+                "Say who you are: Authorization: Bearer with an access token, or X-Guest-Token with a guest's.",
+            ),
+            Self::BadCredentials => entry(
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "Invalid token",
+                "The token is not good here, or not any more. Get another one.",
+            ),
+            Self::NoKeys => entry(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "keys_unavailable",
+                "Keys unavailable",
+                "Tokens cannot be verified at the moment. Try again.",
+            ),
+            Self::NoUser(header) => entry(
+                StatusCode::BAD_REQUEST,
+                "missing_user",
+                "For whom?",
+                format!(
+                    "Send the header {header} of a user, or X-Guest-Token, or name the user in the path where that can be done."
+                ),
+            ),
+            Self::NotYours => {
+                entry(StatusCode::FORBIDDEN, "not_yours", "Somebody else's", "This belongs to somebody else.")
+            }
             Self::OperatorsOnly => entry(
                 StatusCode::FORBIDDEN,
                 "operators_only",
                 "For operators",
-                "This is for those who run the shop: send no X-User-ID.",
+                "This is for those who run the shop: it takes a scope that you do not have.",
             ),
             Self::CrossSite => entry(
                 StatusCode::FORBIDDEN,
@@ -363,6 +411,9 @@ impl Problem {
             Self::Orders(OrdersError::Refused { error, .. }) => orders::errors(error),
             Self::Orders(OrdersError::NotHeld(error)) => orders::hold_errors(error),
             Self::Events(error) => events::errors(error),
+            Self::NoUser(header) => {
+                one(&format!("/header/{header}"), "missing_user", &"it says for whom this is")
+            }
             Self::ProductExists => one("/id", "taken", &"the id belongs to another product"),
             _ => Vec::new(),
         }
@@ -402,8 +453,18 @@ impl ResponseError for Problem {
         if let Some(seconds) = entry.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
-        if let Self::NoMethod { allow } = self {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        match self {
+            Self::NoCredentials => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::BadCredentials => {
+                let refused = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+                headers.insert(WWW_AUTHENTICATE, refused);
+            }
+            Self::NoMethod { allow } => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            _ => {}
         }
         if let Some(current) = self.current() {
             headers.insert(ETAG, etag(current.version()));

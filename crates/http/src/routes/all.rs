@@ -7,9 +7,11 @@ use actix_web::{
 
 use super::{Mounted, at, hot::Hot};
 use crate::{
-    AppState, carts,
+    AppState,
+    access::Rules,
+    carts,
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
-    docs, events, feed,
+    docs, events, feed, guests,
     headers::{owner_named, product_named},
     health, holds, jobs,
     orders::{buy, look},
@@ -44,7 +46,9 @@ pub(super) fn hot(config: &mut ServiceConfig, state: &Data<AppState>) {
         cached::cached_by(request, state, product_named(id)?).await
     };
     config.service(Hot { route: CACHED, handler, state: state.clone() });
-    let handler = async |request: &HttpRequest, state: &AppState, id: &str| {
+    let rules = Rules::of(CART, state);
+    let handler = async move |request: &HttpRequest, state: &AppState, id: &str| {
+        rules.admit(request, id).await?;
         carts::get_cart_of(request, state, owner_named(id)?).await
     };
     config.service(Hot { route: CART, handler, state: state.clone() });
@@ -121,10 +125,10 @@ fn of_carts() -> Vec<Mounted> {
 
 fn of_orders() -> Vec<Mounted> {
     vec![
+        at("/api/v1/guests", POST, |resource| resource.route(post().to(guests::create))),
         at("/api/v1/orders/{order_id}", GET, read!(look::get)),
         at("/api/v1/orders/{order_id}/status", GET, read!(look::status)),
-        at("/api/v1/orders/{order_id}/steps", POST, |resource| resource.route(post().to(buy::step)))
-            .for_operators(),
+        at("/api/v1/orders/{order_id}/steps", POST, |resource| resource.route(post().to(buy::step))),
         at("/api/v1/orders/{order_id}/cancel", POST, |resource| resource.route(post().to(buy::cancel))),
         at("/api/v1/holds", POST, |resource| resource.route(post().to(holds::create))),
         at("/api/v1/holds/{hold_id}", "GET, HEAD, DELETE", |resource| {
@@ -155,9 +159,8 @@ fn of_catalog() -> Vec<Mounted> {
     ]
 }
 
-/// All of them for operators.
 fn of_jobs() -> Vec<Mounted> {
-    let all = vec![
+    vec![
         at("/api/v1/jobs", "GET, HEAD, DELETE", |resource| {
             resource
                 .route(get().to(jobs::list::list))
@@ -183,13 +186,14 @@ fn of_jobs() -> Vec<Mounted> {
         at("/api/v1/jobs/{job_id}/cancel", POST, |resource| resource.route(post().to(jobs::one::cancel))),
         at("/jobs", GET, read!(jobs::page::page)),
         at("/jobs/{file}", GET, read!(jobs::page::file)),
-    ];
-    all.into_iter().map(Mounted::for_operators).collect()
+    ]
+    .into_iter()
+    .map(Mounted::compressed)
+    .collect()
 }
 
-/// All but those of one user for operators.
 fn of_events() -> Vec<Mounted> {
-    let all = vec![
+    vec![
         // Not compressed: what is compressed waits until there is enough of it.
         at("/api/v1/events", "GET", |resource| resource.route(get().to(feed::all))),
         at("/api/v1/webhooks", "GET, HEAD, POST", |resource| {
@@ -215,10 +219,8 @@ fn of_events() -> Vec<Mounted> {
             resource.route(post().to(deliveries::replay))
         }),
         at("/api/v1/webhooks/{webhook_id}/deliveries", GET, read!(deliveries::list)).compressed(),
-    ];
-    let of_user =
-        at("/api/v1/users/{user_id}/events", "GET", |resource| resource.route(get().to(feed::of_user)));
-    all.into_iter().map(Mounted::for_operators).chain([of_user]).collect()
+        at("/api/v1/users/{user_id}/events", "GET", |resource| resource.route(get().to(feed::of_user))),
+    ]
 }
 
 fn of_operations() -> Vec<Mounted> {

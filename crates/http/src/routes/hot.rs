@@ -4,6 +4,8 @@
 //! Whatever else is sent to these addresses (other methods, escaped ids) goes the ordinary way; so does all when browsers
 //! of other origins are answered.
 
+use std::rc::Rc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BoxBody, EitherBody},
@@ -38,7 +40,7 @@ fn either(response: ServiceResponse<EitherBody<BoxBody>>) -> ServiceResponse {
 
 impl<H> HttpServiceFactory for Hot<H>
 where
-    H: AsyncFn(&HttpRequest, &AppState, &str) -> Result<HttpResponse, Problem> + Copy + 'static,
+    H: AsyncFn(&HttpRequest, &AppState, &str) -> Result<HttpResponse, Problem> + 'static,
 {
     fn register(self, config: &mut AppService) {
         let Self { route, handler, state } = self;
@@ -49,9 +51,9 @@ where
             head.method == Method::GET && id(head.uri.path(), before, after).is_some()
         };
         let guards: Vec<Box<dyn Guard>> = vec![Box::new(guard::fn_guard(is_hot))];
-        let watch = Watch::new(route);
+        let (watch, handler) = (Watch::new(route), Rc::new(handler));
         let service = fn_service(move |request: ServiceRequest| {
-            let (state, begun) = (state.clone(), watch.begin(&request));
+            let (state, handler, begun) = (state.clone(), Rc::clone(&handler), watch.begin(&request));
             let answered = begun.until(async move {
                 let (request, _) = request.into_parts();
                 let id = id(request.path(), before, after).unwrap_or_default();

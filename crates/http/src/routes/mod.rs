@@ -2,25 +2,22 @@
 
 mod all;
 mod hot;
-mod operators;
-
-use std::sync::Arc;
 
 use actix_cors::Cors;
 use actix_web::{
     Resource,
     http::header,
-    middleware::{Compress, Condition, DefaultHeaders, from_fn},
-    web::{self, ServiceConfig, resource},
+    middleware::{Compress, Condition, DefaultHeaders},
+    web::{self, Data, ServiceConfig, resource},
 };
 
 use crate::{
     AppState,
+    access::{Door, Rules, who},
     observe::{Observe, REQUEST_ID},
     problem::Problem,
 };
 use all::all;
-use operators::operators_only;
 
 /// An address and what it answers.
 struct Mounted {
@@ -30,12 +27,10 @@ struct Mounted {
     resource: Resource,
     /// Whether its bodies are large: compressing small ones costs more than it saves.
     compress: bool,
-    /// Whether only operators are answered.
-    operators: bool,
 }
 
 fn at(path: &'static str, allow: &'static str, with: impl FnOnce(Resource) -> Resource) -> Mounted {
-    Mounted { path, allow, resource: with(resource(path)), compress: false, operators: false }
+    Mounted { path, allow, resource: with(resource(path)), compress: false }
 }
 
 impl Mounted {
@@ -43,23 +38,14 @@ impl Mounted {
         Self { compress: true, ..self }
     }
 
-    fn for_operators(self) -> Self {
-        Self { operators: true, ..self }
-    }
-
-    fn mount(self, config: &mut ServiceConfig, origins: &Arc<[String]>) {
-        let Self { path, allow, resource, compress, operators } = self;
+    fn mount(self, config: &mut ServiceConfig, state: &Data<AppState>) {
+        let Self { path, allow, resource, compress } = self;
         let resource = resource.default_service(web::to(move || async move {
             Err::<actix_web::HttpResponse, _>(Problem::NoMethod { allow })
         }));
+        let resource = resource.wrap(Door(Rules::of(path, state)));
+        let origins = &state.settings.cors_origins;
         let observe = Observe::new(path);
-        if operators {
-            let vary = DefaultHeaders::new().add((header::VARY, "Accept-Encoding"));
-            let cors = Condition::new(!origins.is_empty(), cors(origins));
-            let resource = resource.wrap(from_fn(operators_only)).wrap(Compress::default()).wrap(vary);
-            config.service(resource.wrap(cors).wrap(observe));
-            return;
-        }
         match (compress, origins.is_empty()) {
             // What is not needed costs nothing per request.
             (false, true) => config.service(resource.wrap(observe)),
@@ -79,32 +65,51 @@ pub(crate) fn addresses() -> Vec<(&'static str, &'static str)> {
     all().into_iter().map(|mounted| (mounted.path, mounted.allow)).collect()
 }
 
+/// An address that nobody has said who may call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{method} {path} is not in the table of who may call what")]
+pub struct NotInTheTable {
+    /// The address.
+    pub path: &'static str,
+    /// What is missing.
+    pub method: &'static str,
+}
+
+/// Whether the table says of every address who may call it.
+pub(crate) fn check() -> Result<(), NotInTheTable> {
+    for (path, allow) in addresses() {
+        if let Some(method) = allow.split(", ").find(|method| who(method, path).is_none()) {
+            return Err(NotInTheTable { path, method });
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn configure(config: &mut ServiceConfig, state: AppState) {
-    let origins: Arc<[String]> = state.settings.cors_origins.clone().into();
-    let state = web::Data::new(state);
-    if origins.is_empty() {
+    let state = Data::new(state);
+    if state.settings.cors_origins.is_empty() {
         all::hot(config, &state);
     }
-    config.app_data(state);
+    config.app_data(state.clone());
     for mounted in all() {
-        mounted.mount(config, &origins);
+        mounted.mount(config, &state);
     }
-    mount_nothing(config, &origins);
+    mount_nothing(config, &state.settings.cors_origins);
 }
 
 /// Of all addresses these.
 const OF_WORKERS: [&str; 4] = ["/livez", "/readyz", "/health", "/metrics"];
 
 pub(crate) fn configure_operations(config: &mut ServiceConfig, state: AppState) {
-    let origins: Arc<[String]> = Arc::default();
-    config.app_data(web::Data::new(state));
+    let state = Data::new(state);
+    config.app_data(state.clone());
     for mounted in all().into_iter().filter(|mounted| OF_WORKERS.contains(&mounted.path)) {
-        mounted.mount(config, &origins);
+        mounted.mount(config, &state);
     }
-    mount_nothing(config, &origins);
+    mount_nothing(config, &[]);
 }
 
-fn mount_nothing(config: &mut ServiceConfig, origins: &Arc<[String]>) {
+fn mount_nothing(config: &mut ServiceConfig, origins: &[String]) {
     // A resource, not a default service: it is observed like the others.
     let nothing = resource("/{nothing:.*}")
         .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Problem::NoRoute) }));
@@ -113,7 +118,7 @@ fn mount_nothing(config: &mut ServiceConfig, origins: &Arc<[String]>) {
     );
 }
 
-fn cors(origins: &Arc<[String]>) -> Cors {
+fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers([
@@ -122,6 +127,7 @@ fn cors(origins: &Arc<[String]>) -> Cors {
             header::IF_NONE_MATCH,
             header::AUTHORIZATION,
             header::HeaderName::from_static("idempotency-key"),
+            header::HeaderName::from_static("x-guest-token"),
             header::HeaderName::from_static("x-user-id"),
             REQUEST_ID,
         ])

@@ -91,7 +91,9 @@ async fn a_product_is_made_once_for_a_key() {
         }
         let other = r#"{"name":"Cup","price":3.5}"#;
         shop.send(post(key, other)).await.problem(422, "idempotency_key_reused");
-        let ana = shop.send(post(key, other).insert_header(("x-user-id", "ana"))).await;
+        let ana =
+            post(key, other).insert_header(("x-user-id", "ana")).insert_header(("x-user-scopes", "admin"));
+        let ana = shop.send(ana).await;
         assert_eq!((ana.status.as_u16(), ana.header("idempotent-replayed")), (201, ""), "another's key");
     }
     shop.send(post("taken", TEA)).await.problem(409, "product_exists");

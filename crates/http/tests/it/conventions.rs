@@ -83,7 +83,9 @@ async fn a_key_takes_effect_once() {
     let other = shop.send(post("/api/v1/carts/bob/items", body)).await;
     assert_eq!(other.header("idempotent-replayed"), "", "another principal's key is another key");
 
-    let admin = |uri: &str| post(uri, body).insert_header(("x-user-id", "admin"));
+    let admin = |uri: &str| {
+        post(uri, body).insert_header(("x-user-id", "admin")).insert_header(("x-user-scopes", "admin"))
+    };
     assert_eq!(shop.send(admin(items)).await.header("idempotent-replayed"), "");
     shop.send(admin("/api/v1/carts/bob/items")).await.problem(422, "idempotency_key_reused");
 }

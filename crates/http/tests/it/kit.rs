@@ -21,7 +21,7 @@ use cartwright_domain::{
 };
 use cartwright_edge::Purger;
 use cartwright_events::EventService;
-use cartwright_http::{AppState, HttpSettings};
+use cartwright_http::{Access, AppState, HttpSettings};
 use cartwright_jobs::JobQueue;
 use cartwright_orders::{OrderService, StockListener};
 use cartwright_storage::{ImportedProduct, PastOrder, ShopStore};
@@ -41,10 +41,18 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open() -> Self {
-        Self::with(HttpSettings::default())
+        Self::with_access(Access::TrustedHeader { anonymous_admin: true })
     }
 
     pub(crate) fn with(settings: HttpSettings) -> Self {
+        Self::of(settings, Access::TrustedHeader { anonymous_admin: true })
+    }
+
+    pub(crate) fn with_access(access: Access) -> Self {
+        Self::of(HttpSettings::default(), access)
+    }
+
+    fn of(settings: HttpSettings, access: Access) -> Self {
         // The service wants a multi-threaded runtime; actix's is not one.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -63,6 +71,7 @@ impl Shop {
             jobs,
             orders,
             events,
+            access,
             settings: Arc::new(settings),
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
             draining: Arc::new(AtomicBool::new(false)),

@@ -1,6 +1,7 @@
 //! The whole application over a real service: SQLite in a private folder, the cache in memory.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests panic to fail")]
 
+mod access;
 mod catalog_caches;
 mod catalog_classic;
 mod catalog_import;
@@ -27,4 +28,5 @@ mod orders;
 mod routes;
 mod stage;
 mod stream;
+mod tokens;
 mod webhooks;

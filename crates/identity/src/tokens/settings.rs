@@ -72,7 +72,11 @@ impl Default for JwtSettings {
 }
 
 impl JwtSettings {
-    pub(super) fn check(&self) -> Result<(), BadSettings> {
+    /// Whether anything can be verified by these settings.
+    ///
+    /// # Errors
+    /// [`BadSettings`] says what would be right.
+    pub fn check(&self) -> Result<(), BadSettings> {
         if self.secrets.is_empty() && self.public_keys.is_empty() && self.jwks.is_none() {
             return Err(BadSettings::NoKeys);
         }

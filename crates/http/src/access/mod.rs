@@ -1,0 +1,28 @@
+//! Who is calling, and whether he may: asked once for each request, before its handler.
+
+mod caller;
+mod credentials;
+mod door;
+mod table;
+
+pub use credentials::Access;
+pub(crate) use credentials::GUEST_COOKIE;
+
+pub(crate) use caller::Caller;
+pub(crate) use door::{Door, Rules};
+pub(crate) use table::{TABLE, who};
+
+/// Who may call an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Whoever likes. Credentials are not looked at.
+    Anyone,
+    /// A user or a guest, who gets what is his own; operators and services get what is anybody's.
+    Caller,
+    /// He whom the path names as `user_id`; operators and services for him.
+    Named,
+    /// Operators and services.
+    Staff,
+    /// Operators.
+    Operators,
+}
