@@ -135,12 +135,17 @@ async fn made_up_keys_cannot_hammer_the_server() {
         }
         assert_eq!(server.looks(), round + 1);
     }
-    // Tokens that name no key, a known one, or a secret, which is never fetched, make nobody look.
+    // Tokens that name no key, a known one, one that nobody would name so, or a secret, which is never fetched, make nobody look.
     clock.advance(seconds(COOLDOWN));
     let hs = &PAIRS.hs;
-    for token in
-        [forger.saying(&json!({})), forger.good("k"), hs.good("unknown"), hs.good("k"), hs.saying(&json!({}))]
-    {
+    for token in [
+        forger.saying(&json!({})),
+        forger.good("k"),
+        forger.good(&"x".repeat(257)),
+        hs.good("unknown"),
+        hs.good("k"),
+        hs.saying(&json!({})),
+    ] {
         assert!(ask(&verifier, &token).await.is_err());
     }
     assert_eq!(server.looks(), 4);

@@ -7,7 +7,7 @@ use cartwright_domain::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -31,6 +31,8 @@ pub(crate) struct Remote {
     asked: Arc<Notify>,
     progress: watch::Receiver<Progress>,
     cooldown: TimeDelta,
+    /// Longer than a look takes.
+    patience: Duration,
     _stop: DropGuard,
 }
 
@@ -77,7 +79,8 @@ impl Remote {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         tokio::spawn(stop.run_until_cancelled_owned(task.run()));
-        Ok(Self { asked, progress: watched, cooldown, _stop: guard })
+        let patience = settings.timeout.saturating_add(Duration::from_secs(1));
+        Ok(Self { asked, progress: watched, cooldown, patience, _stop: guard })
     }
 
     /// Has the address looked at, unless that was done just now, and waits until it has been. Whoever comes meanwhile waits
@@ -95,8 +98,9 @@ impl Remote {
                 seen.begun + 1
             }
         };
-        // An error: the task is gone, with its runtime. Then there is nothing to wait for.
-        let _ = progress.wait_for(|seen| seen.ended >= awaited).await;
+        // An error: the task is gone, with its runtime, and there is nothing to wait for. Too long: the clock was put back
+        // just now, and the task does not think that it is time.
+        let _ = timeout(self.patience, progress.wait_for(|seen| seen.ended >= awaited)).await;
     }
 
     /// Why the last look failed, with its causes. `None`: it did not.
