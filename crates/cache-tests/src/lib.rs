@@ -1,4 +1,5 @@
-//! One conformance suite for every cache of carts, one for every bus of events, and one for what layered caches share.
+//! One conformance suite for every cache of carts, one for every bus of events, one for what layered caches share, and
+//! one for rate limits.
 //!
 //! [`rules`] has one async function for each rule of the contracts in `cartwright-cache`. [`conformance!`] turns those
 //! of a cache into tests, [`bus_conformance!`] those of a bus:
@@ -19,6 +20,7 @@
 
 mod kit;
 pub mod layered;
+pub mod limits;
 pub mod rules;
 
 pub use kit::{Buses, Kit, document, owner, owners};
