@@ -86,11 +86,7 @@ impl TrustedProxies {
     /// Entries are read from the right, as each proxy adds his own there, and only as long as they were written by one
     /// that is trusted: the first address that is not trusted is the client. Where a trusted proxy has written something
     /// else than an address, it is that proxy: it must not be what a client says about itself.
-    pub fn client_address<'a>(
-        &self,
-        peer: IpAddr,
-        lines: impl IntoIterator<Item = &'a [u8]>,
-    ) -> IpAddr {
+    pub fn client_address<'a>(&self, peer: IpAddr, lines: impl IntoIterator<Item = &'a [u8]>) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {
             return client;
@@ -217,7 +213,11 @@ mod tests {
             ("10.0.0.1", &["for=198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["For=\"198.51.100.1:4711\";proto=https; by=10.0.0.9"], "198.51.100.1"),
             ("10.0.0.1", &["for=\"[2001:db8::17]:4711\""], "2001:db8::17"),
-            ("10.0.0.1", &["for=198.51.100.99, for=198.51.100.1;host=a.example", "for=192.0.2.1"], "198.51.100.1"),
+            (
+                "10.0.0.1",
+                &["for=198.51.100.99, for=198.51.100.1;host=a.example", "for=192.0.2.1"],
+                "198.51.100.1",
+            ),
             ("10.0.0.1", &["for=198.51.100.1, for=_hidden"], "10.0.0.1"),
             ("10.0.0.1", &["for=198.51.100.1, for=unknown, for=192.0.2.1"], "192.0.2.1"),
             ("10.0.0.1", &["for=198.51.100.1, proto=https"], "10.0.0.1"),
@@ -280,7 +280,12 @@ mod tests {
             any::<Vec<u8>>(),
             "[0-9a-f.:,;=\"\\\\ \\[\\]]{0,20}".prop_map(String::into_bytes),
             prop_oneof![
-                Just("for="), Just("10.0.0.3"), Just("198.51.100.99"), Just(","), Just("\""), Just(";host=\"")
+                Just("for="),
+                Just("10.0.0.3"),
+                Just("198.51.100.99"),
+                Just(","),
+                Just("\""),
+                Just(";host=\"")
             ]
             .prop_map(|text| text.as_bytes().to_vec()),
         ];

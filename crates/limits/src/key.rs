@@ -120,10 +120,7 @@ mod tests {
         assert_ne!(user, LimitKey::address("writes", "203.0.113.7".parse().unwrap()));
         assert_ne!(user, LimitKey::user("reads", "203.0.113.7"));
         assert_eq!(user.policy().to_string(), "writes-user");
-        assert_eq!(
-            LimitKey::address("reads", "::1".parse().unwrap()).policy().to_string(),
-            "reads-address"
-        );
+        assert_eq!(LimitKey::address("reads", "::1".parse().unwrap()).policy().to_string(), "reads-address");
     }
 
     #[test]

@@ -68,10 +68,7 @@ impl MemoryRateLimiter {
         if forgotten {
             self.figures.forgotten();
         }
-        asks.iter()
-            .zip(&standings)
-            .map(|(ask, standing)| standing.decide(&ask.quota, admitted))
-            .collect()
+        asks.iter().zip(&standings).map(|(ask, standing)| standing.decide(&ask.quota, admitted)).collect()
     }
 }
 

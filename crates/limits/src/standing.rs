@@ -138,7 +138,8 @@ mod tests {
     /// For sustained pressure, the whole point: each period from the first request on admits the amount.
     #[test]
     fn who_never_pauses_is_admitted_the_amount_in_each_period() {
-        for (amount, per, times) in [(100, 60_000, 10), (1, 1_000, 10), (7, 1_000, 13), (10_000, 1_000, 100)] {
+        for (amount, per, times) in [(100, 60_000, 10), (1, 1_000, 10), (7, 1_000, 13), (10_000, 1_000, 100)]
+        {
             let mut key = fresh(quota(amount, per));
             let asked = u64::from(amount) * times;
             for period in 0..5 {

@@ -5,6 +5,7 @@ mod events;
 mod histories;
 mod kit;
 mod layered;
+mod limits;
 mod topology;
 
 use std::sync::Arc;
