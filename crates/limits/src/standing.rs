@@ -163,6 +163,17 @@ mod tests {
     }
 
     #[test]
+    fn after_a_pause_of_two_periods_a_key_is_as_good_as_fresh() {
+        for pause in [2_000, 2_001, 2_500, 3_000, 3_500, 100_000] {
+            let mut key = fresh(quota(10, 1_000));
+            assert_eq!((0..50).filter(|_| key.ask(0).allowed).count(), 10);
+            assert_eq!((0..50).filter(|_| key.ask(pause).allowed).count(), 10, "after {pause} ms");
+            assert!(!key.ask(pause + 1_000).allowed, "the window began at {pause} ms");
+            assert!(key.ask(pause + 1_001).allowed);
+        }
+    }
+
+    #[test]
     fn a_lowered_quota_is_waited_for() {
         let low = quota(10, 1_000);
         let standing = Standing { elapsed: 400, before: 0, count: 100 };

@@ -36,9 +36,11 @@ async fn one(limiter: &RedisRateLimiter, ask: &Ask) -> Decision {
     limiter.check(std::slice::from_ref(ask)).await.remove(0)
 }
 
-async fn value(redis: &RedisServer, ask: &Ask) -> Option<Vec<u64>> {
+/// When its window began, and what was admitted before and in it.
+async fn value(redis: &RedisServer, ask: &Ask) -> Option<[u64; 3]> {
     let text: Option<String> = redis.query(&["GET", &key(ask)]).await;
-    text.map(|text| text.split(' ').map(|number| number.parse().unwrap()).collect())
+    let numbers = |text: String| text.split(' ').map(|number| number.parse().unwrap()).collect::<Vec<_>>();
+    text.map(|text| numbers(text).try_into().unwrap())
 }
 
 fn key(ask: &Ask) -> String {
