@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -14,7 +14,11 @@ use quick_cache::sync::Cache;
 use recloser::{AsyncRecloser, Error, Recloser};
 use redis::{RedisError, Script};
 
-use crate::{RedisCartCache, carts::Inner, endpoint::Endpoint};
+use crate::{
+    RedisCartCache,
+    carts::{Inner, lock},
+    endpoint::Endpoint,
+};
 
 /// Counts a request for all keys if each admits it, in the sliding window that `cartwright_limits` describes. A key holds when
 /// its window began, in milliseconds of this server's clock, and what was admitted in the window before and in this
@@ -72,6 +76,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const LOOKS_AT: usize = 10;
 /// For how long it is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long it must have answered before it is said to be back.
+const SETTLED: Duration = Duration::from_secs(5);
 /// Keys of which it is remembered how long they refuse.
 const REMEMBERED: usize = 10_000;
 
@@ -95,8 +101,10 @@ pub struct RedisRateLimiter {
     refused: Cache<LimitKey, Instant>,
     breaker: AsyncRecloser,
     patience: Duration,
-    /// Redis did not answer last time.
+    /// Whether Redis is said not to answer: looked at for each request, so without a lock.
     lost: AtomicBool,
+    /// When it did not answer last.
+    failed: Mutex<Option<Instant>>,
     figures: Figures,
 }
 
@@ -134,6 +142,7 @@ impl RedisRateLimiter {
             breaker: AsyncRecloser::from(breaker),
             patience: PATIENCE,
             lost: AtomicBool::new(false),
+            failed: Mutex::new(None),
             figures: Figures::default(),
         }
     }
@@ -151,9 +160,7 @@ impl RedisRateLimiter {
         }
         match self.shared(asks).await {
             Ok(standings) => {
-                if self.lost.load(Relaxed) && self.lost.swap(false, Relaxed) {
-                    tracing::info!("rate limits are shared again");
-                }
+                self.found();
                 let admitted = asks.iter().zip(&standings).all(|(ask, standing)| standing.admits(&ask.quota));
                 let decide = |(ask, standing): (&Ask, &Standing)| standing.decide(&ask.quota, admitted);
                 let decisions: Vec<Decision> = asks.iter().zip(&standings).map(decide).collect();
@@ -161,12 +168,27 @@ impl RedisRateLimiter {
                 decisions
             }
             Err(error) => {
-                if !self.lost.swap(true, Relaxed) {
-                    tracing::warn!(%error, "rate limits are counted by this node alone");
-                }
-                self.figures.alone();
+                self.lost(&error);
                 self.alone.decide(asks)
             }
+        }
+    }
+
+    /// Told of once, until it has been well for a while: one that is too slow for some of the requests would fill the log.
+    fn lost(&self, error: &Unshared) {
+        self.figures.alone();
+        *lock(&self.failed) = Some(Instant::now());
+        if !self.lost.swap(true, Relaxed) {
+            tracing::warn!(%error, "rate limits are counted by this node alone");
+        }
+    }
+
+    fn found(&self) {
+        if self.lost.load(Relaxed)
+            && lock(&self.failed).is_none_or(|failed| failed.elapsed() > SETTLED)
+            && self.lost.swap(false, Relaxed)
+        {
+            tracing::info!("rate limits are shared again");
         }
     }
 
@@ -186,8 +208,10 @@ impl RedisRateLimiter {
 
     /// From before Redis was asked: rather a little too short.
     fn remember(&self, asks: &[Ask], decisions: &[Decision], asked: Instant) {
-        for (ask, decision) in asks.iter().zip(decisions) {
-            if let Some(retry_after) = decision.retry_after {
+        for (at, (ask, decision)) in asks.iter().zip(decisions).enumerate() {
+            // A key that is named again may refuse two requests and admit one.
+            let again = asks.iter().take(at).any(|earlier| earlier.key == ask.key);
+            if let Some(retry_after) = decision.retry_after.filter(|_| !again) {
                 self.refused.insert(ask.key.clone(), asked + retry_after);
             }
         }
