@@ -264,6 +264,25 @@ async fn without_redis_a_node_counts_by_itself_and_comes_back() {
     drop(guards);
 }
 
+/// It answers, so that nothing else says that it is away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_redis_is_not_waited_for() {
+    let servers = servers().await;
+    let (limiter, proxy, guards) = with_proxy(servers).await;
+    shared(&limiter, &servers.0.primary).await;
+    proxy.set(Mode::Latency(Duration::from_millis(100)));
+    let ask = user("slow", quota(1000, HOUR));
+    let began = Instant::now();
+    for _ in 0..200 {
+        assert!(one(&limiter, &ask).await.allowed);
+    }
+    // If each waited for its answer, it would be forty seconds.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    proxy.set(Mode::Pass);
+    shared(&limiter, &servers.0.primary).await;
+    drop(guards);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_known_without_asking() {
     let (limiter, proxy, guards) = with_proxy(servers().await).await;
