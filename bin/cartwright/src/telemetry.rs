@@ -43,6 +43,7 @@ pub(crate) fn init_metrics(stop: CancellationToken) -> anyhow::Result<Prometheus
     cartwright_http::describe_metrics();
     cartwright_jobs::describe_metrics();
     cartwright_events::describe_metrics();
+    cartwright_identity::describe_metrics();
     crate::left_alone::describe_metrics();
     let upkeep = handle.clone();
     // Empties the histograms' queues when nobody scrapes.

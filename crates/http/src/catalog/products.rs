@@ -65,8 +65,8 @@ pub(crate) async fn get_product(request: HttpRequest, state: Data<AppState>) -> 
 /// Make a product
 ///
 /// Without an `id` it gets the next number that no product had. With an `Idempotency-Key` one product is made, however
-/// often the request is sent: each time the answer is the first one. Keys belong to whoever `X-User-ID` names; requests
-/// that name nobody have theirs in common.
+/// often the request is sent: each time the answer is the first one. Keys belong to the user who asks; operators who
+/// are no users have theirs in common.
 #[utoipa::path(post, path = "/api/v1/products", tag = "products", operation_id = "create_product",
     request_body = wire::NewProduct,
     responses((status = 201, description = "The product; `Location` is its address", body = wire::Product)))]

@@ -32,7 +32,7 @@ fn shown(hold: &Hold) -> Answer {
 
 /// Hold
 ///
-/// Keeps units of one product, or of several in `lines`, for whom `X-User-ID` names: all of it or nothing, at the prices of
+/// Keeps units of one product, or of several in `lines`, for the user or guest who asks: all of it or nothing, at the prices of
 /// the moment. They are out of stock until the hold is bought (`POST /api/v1/orders` with its `hold_id`), released, or
 /// expired. With an `Idempotency-Key` there is one hold, however often the request is sent.
 #[utoipa::path(post, path = "/api/v1/holds", tag = "holds", operation_id = "create_hold",
@@ -65,7 +65,7 @@ pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload:
 
 /// A hold
 ///
-/// As it is now. Whoever says who he is in `X-User-ID` sees his own only.
+/// As it is now. Users and guests see their own only.
 #[utoipa::path(get, path = "/api/v1/holds/{hold_id}", tag = "holds", operation_id = "get_hold",
     responses((status = 200, description = "The hold", body = wire::Hold)))]
 pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {

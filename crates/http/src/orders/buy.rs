@@ -33,7 +33,7 @@ pub(crate) fn refused(error: cartwright_domain::OrderError) -> Problem {
 
 /// Buy
 ///
-/// One product, or several in `lines`, for whom `X-User-ID` names: all of it or nothing. Units are taken from stock at
+/// One product, or several in `lines`, for the user or guest who asks: all of it or nothing. Units are taken from stock at
 /// once, in the order in which orders arrive; nothing is ever sold twice. Prices are those of the moment; with
 /// `expected_total`, it is bought for that sum or not at all. With an `Idempotency-Key` there is one order, however often
 /// the request is sent.

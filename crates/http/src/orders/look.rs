@@ -26,7 +26,7 @@ pub(super) fn order_id(request: &HttpRequest) -> Result<OrderId, Problem> {
 
 /// An order
 ///
-/// Whoever says who he is in `X-User-ID` sees his own only.
+/// Users and guests see their own only.
 #[utoipa::path(get, path = "/api/v1/orders/{order_id}", tag = "orders", operation_id = "get_order",
     responses((status = 200, description = "The order", body = wire::Order)))]
 pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
@@ -48,7 +48,7 @@ pub(crate) async fn status(request: HttpRequest, state: Data<AppState>) -> Answe
 
 /// Orders
 ///
-/// The newest first: one's own for who says who he is in `X-User-ID`, else everybody's. By numbered pages with a total
+/// The newest first: a user's or guest's own; everybody's for operators and services. By numbered pages with a total
 /// (`page`, `page_size`), or from one to the next with a cursor (`cursor`, `limit`).
 #[utoipa::path(get, path = "/api/v1/orders", tag = "orders", operation_id = "list_orders",
     params(wire::OrdersParams),
