@@ -50,6 +50,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         orders: orders.clone(),
         events: events.clone(),
         access: settings.auth.access(&settings.server).await?,
+        limits: settings.limits.start(Arc::clone(&started.limiter))?,
         settings: Arc::new(HttpSettings {
             cors_origins: settings.server.cors_origins.clone(),
             edge: settings.edge.control(),

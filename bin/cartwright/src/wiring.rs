@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use cartwright_cache::{CartCache, EventBus, EventHub, HistoryCache, MemoryCartCache, Publisher};
 use cartwright_cache_redis::{
-    RedisBus, RedisCartCache, RedisEventBus, RedisHistoryCache, RedisOptions, RedisShared,
+    RedisBus, RedisCartCache, RedisEventBus, RedisHistoryCache, RedisOptions, RedisRateLimiter, RedisShared,
 };
 use cartwright_cart::CartService;
 use cartwright_catalog::{CatalogService, Parts, Shared};
@@ -14,6 +14,7 @@ use cartwright_domain::{ProductId, SystemClock};
 use cartwright_events::EventService;
 use cartwright_jobs::JobQueue;
 use cartwright_layered::{Bus, SharedLayer};
+use cartwright_limits::{MemoryRateLimiter, RateLimiter};
 use cartwright_orders::{OrderService, StockListener};
 use cartwright_storage::{JobStore, ShopStore, Store};
 use cartwright_storage_postgres::{PostgresOptions, PostgresStore};
@@ -134,6 +135,8 @@ pub(crate) struct Started {
     events: Arc<dyn EventBus>,
     publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
+    /// Counts requests: for all nodes where they share a Redis.
+    pub(crate) limiter: Arc<dyn RateLimiter>,
 }
 
 /// Puts the catalogue service together and starts it on the current runtime.
@@ -226,7 +229,8 @@ pub(crate) async fn settle(catalog: &CatalogService) {
 
 /// Puts the cart service together and starts it on the current runtime.
 pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow::Result<Started> {
-    let Caches { carts: cache, histories, events, publisher, shared } = caches(settings, store).await?;
+    let Caches { carts: cache, histories, events, publisher, shared, limiter } =
+        caches(settings, store).await?;
     let mut builder =
         CartService::builder(store.store()).events(Arc::clone(&events)).settings(cartwright_cart::Settings {
             allow_unlisted: settings.allow_unlisted()?,
@@ -241,7 +245,7 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
     if let Some(cache) = &cache {
         builder = builder.cache(Arc::clone(cache));
     }
-    Ok(Started { carts: builder.start(), cache, histories, events, publisher, shared })
+    Ok(Started { carts: builder.start(), cache, histories, events, publisher, shared, limiter })
 }
 
 struct Caches {
@@ -250,22 +254,26 @@ struct Caches {
     events: Arc<dyn EventBus>,
     publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
+    limiter: Arc<dyn RateLimiter>,
 }
 
 async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches> {
     let cache = &settings.cache;
     let redis = redis_options(settings)?;
+    let room = settings.limits.room;
     if let (Some(options), CartCaching::Auto) = (&redis, cache.carts) {
         let carts = RedisCartCache::start(options)?;
         let events = Arc::new(RedisEventBus::start_beside(&carts, options)?);
         let shared: Arc<dyn SharedLayer> = Arc::new(RedisShared::beside(&carts));
         let bus: Arc<dyn Bus> = Arc::new(RedisBus::start_beside(&carts));
         let publisher = Some(Arc::clone(&events) as Arc<dyn Publisher>);
+        let limiter = Arc::new(RedisRateLimiter::beside(&carts, room));
         let histories = RedisHistoryCache::beside(&carts, cache.history_ttl());
         let histories = Some(Arc::new(histories) as Arc<dyn HistoryCache>);
         let (carts, shared) = (Some(Arc::new(carts) as Arc<dyn CartCache>), Shared::By(shared, bus));
-        return Ok(Caches { carts, histories, events, publisher, shared });
+        return Ok(Caches { carts, histories, events, publisher, shared, limiter });
     }
+    let limiter: Arc<dyn RateLimiter> = Arc::new(MemoryRateLimiter::new(room));
     // Events reach the other nodes also when carts are not cached.
     let (events, publisher): (Arc<dyn EventBus>, Option<Arc<dyn Publisher>>) = match &redis {
         Some(options) => {
@@ -280,13 +288,14 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
             ClosedCache::close(&**sqlite).await.context("the gate of the cache cannot be closed")?;
             let memory = || Arc::new(MemoryCartCache::new(cache.memory_mb * 1024 * 1024, cache.ttl()));
             let memory = (cache.carts == CartCaching::Auto).then(|| memory() as Arc<dyn CartCache>);
-            Ok(Caches { carts: memory, histories: None, events, publisher, shared: Shared::Alone })
+            let shared = Shared::Alone;
+            Ok(Caches { carts: memory, histories: None, events, publisher, shared, limiter })
         }
         AnyStore::Postgres(_) => {
             let closed = Arc::new(ClosedCache::default());
             let carts = Some(Arc::clone(&closed) as Arc<dyn CartCache>);
             let histories = Some(closed as Arc<dyn HistoryCache>);
-            Ok(Caches { carts, histories, events, publisher, shared: Shared::Deaf })
+            Ok(Caches { carts, histories, events, publisher, shared: Shared::Deaf, limiter })
         }
     }
 }

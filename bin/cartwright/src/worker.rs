@@ -40,6 +40,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         orders: orders.clone(),
         events: events.clone(),
         access: settings.auth.access(&settings.server).await?,
+        limits: None,
         settings: Arc::new(HttpSettings::default()),
         render_metrics: Arc::new(move || metrics.render()),
         draining: Arc::clone(&draining),

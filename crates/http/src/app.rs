@@ -19,7 +19,7 @@ use cartwright_jobs::JobQueue;
 use cartwright_orders::OrderService;
 
 use crate::{
-    access::Access,
+    access::{Access, Limits},
     catalog::stats,
     openapi::document,
     routes::{self, NotInTheTable},
@@ -92,6 +92,8 @@ pub struct AppState {
     pub events: EventService,
     /// How callers are recognised.
     pub access: Access,
+    /// How often they may ask. `None`: as often as they like.
+    pub limits: Option<Limits>,
     /// How requests are answered.
     pub settings: Arc<HttpSettings>,
     /// Writes the metrics in the Prometheus text format.

@@ -32,7 +32,7 @@ mod sse;
 mod webhooks;
 mod wire;
 
-pub use access::Access;
+pub use access::{Access, Limits, Quotas};
 pub use app::{
     AppState, EdgeControl, HttpSettings, addresses, check_routes, configure, configure_operations,
     create_app, describe_metrics, openapi,

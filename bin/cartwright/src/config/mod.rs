@@ -10,6 +10,7 @@ mod edge;
 mod events;
 mod holds;
 mod jobs;
+mod limits;
 mod orders;
 mod secret;
 mod server;
@@ -34,6 +35,7 @@ pub(crate) use self::{
     events::Events,
     holds::Holds,
     jobs::{InServe, Jobs},
+    limits::Limits,
     orders::Orders,
     secret::{SecretText, SecretUrl},
     server::{LogFormat, Server, half_the_cores},
@@ -58,11 +60,12 @@ pub(crate) struct Settings {
     pub(crate) events: Events,
     pub(crate) webhooks: Webhooks,
     pub(crate) auth: Auth,
+    pub(crate) limits: Limits,
 }
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "server", "database", "cache", "carts", "catalog", "orders", "holds", "edge", "jobs", "events",
-    "webhooks", "auth",
+    "webhooks", "auth", "limits",
 ];
 
 impl Settings {
@@ -103,6 +106,7 @@ impl Settings {
             events: section(&map, "events")?,
             webhooks: section(&map, "webhooks")?,
             auth: section(&map, "auth")?,
+            limits: section(&map, "limits")?,
         };
         settings.check()?;
         Ok(settings)
@@ -121,6 +125,7 @@ impl Settings {
         self.jobs.check()?;
         self.events.check()?;
         self.webhooks.check()?;
+        self.limits.check()?;
         self.auth.check(&self.server)
     }
 
@@ -166,6 +171,7 @@ fn prefixed(mut environment: HashMap<String, String>) -> Environment {
         .with_list_parse_key("cache.redis_replica_urls")
         .with_list_parse_key("edge.varnish_urls")
         .with_list_parse_key("jobs.queues")
+        .with_list_parse_key("limits.trusted_proxies")
         .with_list_parse_key("server.cors_origins")
         .with_list_parse_key("webhooks.hosts")
         .with_list_parse_key("webhooks.ports")
@@ -307,6 +313,11 @@ mod tests {
             (&[("REDIS_URL", "http://u:hunter2@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
             (&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000")], "auth.force"),
+            (&[("CARTWRIGHT__LIMITS__WRITES", "-1")], "limits.writes"),
+            (&[("CARTWRIGHT__LIMITS__WRITES", "2000000")], "limits.writes"),
+            (&[("CARTWRIGHT__LIMITS__ROOM", "1")], "limits.room"),
+            (&[("CARTWRIGHT__LIMITS__TRUSTED_PROXIES", "10.0.0.1/33")], "limits.trusted_proxies"),
+            (&[("CARTWRIGHT__LIMITS__PROXY_HEADER", "via")], "limits.proxy_header"),
             (&[("CARTWRIGHT__AUTH__MODE", "basic")], "auth.mode"),
             (&[("CARTWRIGHT__AUTH__MODE", "jwt")], "section `auth`"),
             (&[JWT, ("CARTWRIGHT__AUTH__SECRET", "hunter2-but-short")], "auth.secret"),
@@ -370,6 +381,7 @@ mod tests {
             ("orders", include_str!("orders.rs")),
             ("holds", include_str!("holds.rs")),
             ("auth", include_str!("auth.rs")),
+            ("limits", include_str!("limits.rs")),
         ] {
             for field in
                 source.lines().filter_map(|line| line.strip_prefix("    pub(crate) ")?.split_once(": "))

@@ -308,6 +308,7 @@ async fn nothing_is_lost_or_done_twice_when_nodes_and_workers_are_killed() {
         ("CARTWRIGHT__ORDERS__PROCESS_AFTER_SECONDS", "1"),
         ("CARTWRIGHT__JOBS__IN_SERVE", "off"),
         ("CARTWRIGHT__HOLDS__PER_USER", "10000"),
+        ("CARTWRIGHT__LIMITS__ENABLED", "false"),
     ];
     migrate(folder.path(), &variables);
     let store = PostgresStore::connect(PostgresOptions::new(&url)).await.unwrap();

@@ -113,6 +113,7 @@ impl Cluster {
                 // One node puts tokens in place of what it writes, the other removes it.
                 .env("CARTWRIGHT__CARTS__STORE_WRITTEN", if number == 1 { "auto" } else { "never" })
                 .env("CARTWRIGHT_FAULT", shape.fault.unwrap_or_default())
+                .env("CARTWRIGHT__LIMITS__ENABLED", "false")
                 .env("RUST_LOG", "warn")
                 .start()
                 .unwrap();

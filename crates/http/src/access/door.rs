@@ -1,4 +1,4 @@
-//! The middleware in front of every handler: lets in who may call it.
+//! The middleware in front of every handler: lets in who may call it, and as often as he may.
 
 use std::{
     future::{Ready, ready},
@@ -15,34 +15,71 @@ use actix_web::{
     web::Data,
 };
 
-use super::{Caller, TABLE, Who, credentials::Known};
+use super::{
+    Caller, Group, Limits, TABLE, Who,
+    credentials::Known,
+    limits::Counted,
+    table::{Row, Rule},
+};
 use crate::{AppState, problem::Problem};
 
-/// Who may call one address, method by method.
+/// Who may call one address, and how often, method by method.
 #[derive(Clone)]
 pub(crate) struct Rules {
     state: Data<AppState>,
-    rules: Rc<[(Method, Who)]>,
+    rules: Rc<[Rule]>,
+}
+
+/// What is known at once of a request.
+enum Look {
+    /// It may come in.
+    In(Caller),
+    /// Somebody has to be asked.
+    Ask(Known),
+}
+
+/// A request that may not come in, and how it was counted.
+struct Refused(Problem, Option<Counted>);
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(problem, None)
+    }
 }
 
 impl Rules {
     pub(crate) fn of(path: &str, state: &Data<AppState>) -> Self {
         let rows = TABLE.iter().filter(|row| row.path == path);
-        Self { state: state.clone(), rules: rows.flat_map(super::table::Row::each).collect() }
+        Self { state: state.clone(), rules: rows.flat_map(Row::each).collect() }
     }
 
     /// Who may call this. What is not in the table is for nobody but operators.
-    fn who(&self, method: &Method) -> Who {
-        self.rules.iter().find(|(known, _)| known == method).map_or(Who::Operators, |(_, who)| *who)
+    fn of_method(&self, method: &Method) -> (Who, Group) {
+        let rule = self.rules.iter().find(|rule| rule.method == method);
+        rule.map_or((Who::Operators, Group::Writes), |rule| (rule.who, rule.group))
     }
 
-    /// Whether somebody may come in, as far as it is known at once.
-    fn look(&self, request: &HttpRequest, who: Who, named: Option<&str>) -> Result<Known, Problem> {
-        let known = self.state.access.look(request)?;
-        if let Known::Caller(caller) = &known {
-            self.check(request, caller, who, named)?;
+    fn limits(&self, group: Group) -> Option<&Limits> {
+        self.state.limits.as_ref().filter(|limits| limits.count(group))
+    }
+
+    /// Whether a request may come in, as far as it is known at once. `named`: the `user_id` of its path.
+    fn look(&self, request: &HttpRequest, named: Option<&str>) -> Result<Look, Problem> {
+        let (who, group) = self.of_method(request.method());
+        let counted = self.limits(group).is_some();
+        let known = if who == Who::Anyone {
+            Known::Caller(Caller::default())
+        } else {
+            self.state.access.look(request)?
+        };
+        match known {
+            Known::Caller(caller) => {
+                self.check(request, &caller, who, named)?;
+                let free = !counted || caller.is_staff();
+                Ok(if free { Look::In(caller) } else { Look::Ask(Known::Caller(caller)) })
+            }
+            bearer @ Known::Bearer(_) => Ok(Look::Ask(bearer)),
         }
-        Ok(known)
     }
 
     fn check(
@@ -56,15 +93,49 @@ impl Rules {
         caller.came_by_himself(request, &self.state.settings.cors_origins)
     }
 
-    /// For a read whose `user_id`, if it has one, is known without the router.
-    pub(crate) async fn admit(&self, request: &HttpRequest, named: &str) -> Result<(), Problem> {
-        let who = self.who(request.method());
-        if who == Who::Anyone {
-            return Ok(());
+    /// Asks whoever has to be asked.
+    async fn ask(
+        &self,
+        request: &HttpRequest,
+        named: Option<&str>,
+        known: Known,
+    ) -> Result<(Caller, Option<Counted>), Refused> {
+        let (who, group) = self.of_method(request.method());
+        let caller = match known {
+            Known::Caller(caller) => caller,
+            Known::Bearer(bearer) => match bearer.verify().await {
+                Ok(caller) => caller,
+                Err(problem) => return Err(self.failed(request, problem).await),
+            },
+        };
+        self.check(request, &caller, who, named)?;
+        let Some(limits) = self.limits(group).filter(|_| !caller.is_staff()) else {
+            return Ok((caller, None));
+        };
+        let counted = limits.admit(request, &caller, group).await;
+        if counted.admitted {
+            Ok((caller, Some(counted)))
+        } else {
+            Err(Refused(Problem::TooMany, Some(counted)))
         }
-        match self.look(request, who, Some(named))? {
-            Known::Caller(_) => Ok(()),
-            Known::Bearer(bearer) => self.check(request, &bearer.verify().await?, who, Some(named)),
+    }
+
+    async fn failed(&self, request: &HttpRequest, problem: Problem) -> Refused {
+        let (Problem::BadCredentials, Some(limits)) = (&problem, &self.state.limits) else {
+            return problem.into();
+        };
+        let counted = limits.admit_failure(request).await;
+        let problem = if counted.admitted { problem } else { Problem::TooMany };
+        Refused(problem, Some(counted))
+    }
+
+    /// For a read that is not counted, and whose `user_id`, if it has one, is known without the router.
+    pub(crate) async fn admit(&self, request: &HttpRequest, named: &str) -> Result<(), Problem> {
+        match self.look(request, Some(named))? {
+            Look::In(_) => Ok(()),
+            Look::Ask(known) => {
+                self.ask(request, Some(named), known).await.map(drop).map_err(|Refused(problem, _)| problem)
+            }
         }
     }
 }
@@ -105,37 +176,30 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let who = self.rules.who(request.method());
-        if who == Who::Anyone {
-            return Entering::Inside { inner: self.inner.call(request) };
-        }
-        match self.rules.look(request.request(), who, request.match_info().get("user_id")) {
-            Ok(Known::Caller(caller)) => {
+        match self.rules.look(request.request(), request.match_info().get("user_id")) {
+            Ok(Look::In(caller)) => {
                 request.extensions_mut().insert(caller);
                 Entering::Inside { inner: self.inner.call(request) }
             }
-            Ok(Known::Bearer(bearer)) => {
+            Ok(Look::Ask(known)) => {
                 let (inner, rules) = (Rc::clone(&self.inner), self.rules.clone());
-                Entering::Asking {
-                    asking: Box::pin(async move {
-                        let found = bearer.verify().await.and_then(|caller| {
-                            rules.check(
-                                request.request(),
-                                &caller,
-                                who,
-                                request.match_info().get("user_id"),
-                            )?;
-                            Ok(caller)
-                        });
-                        match found {
-                            Ok(caller) => {
-                                request.extensions_mut().insert(caller);
-                                Ok(inner.call(request).await?.map_into_left_body())
-                            }
-                            Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
+                let asking = async move {
+                    let named = request.match_info().get("user_id");
+                    match rules.ask(request.request(), named, known).await {
+                        Ok((caller, counted)) => {
+                            request.extensions_mut().insert(caller);
+                            let mut response = inner.call(request).await?;
+                            counted.into_iter().for_each(|counted| counted.tell(response.headers_mut()));
+                            Ok(response.map_into_left_body())
                         }
-                    }),
-                }
+                        Err(Refused(problem, counted)) => {
+                            let mut response = request.error_response(problem);
+                            counted.into_iter().for_each(|counted| counted.tell(response.headers_mut()));
+                            Ok(response.map_into_right_body())
+                        }
+                    }
+                };
+                Entering::Asking { asking: Box::pin(asking) }
             }
             Err(problem) => Entering::Refused { response: Some(request.error_response(problem)) },
         }

@@ -3,14 +3,17 @@
 mod caller;
 mod credentials;
 mod door;
+mod limits;
 mod table;
 
 pub use credentials::Access;
 pub(crate) use credentials::GUEST_COOKIE;
+pub use limits::{Limits, Quotas};
 
 pub(crate) use caller::Caller;
 pub(crate) use door::{Door, Rules};
-pub(crate) use table::{TABLE, who};
+pub(crate) use limits::Group;
+pub(crate) use table::{Rule, TABLE, rule};
 
 /// Who may call an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,10 @@
 
 use actix_web::http::Method;
 
-use super::Who::{self, Anyone, Caller, Named, Operators, Staff};
+use super::{
+    Group,
+    Who::{self, Anyone, Caller, Named, Operators, Staff},
+};
 
 /// What may be called by whom.
 pub(crate) struct Row {
@@ -10,17 +13,36 @@ pub(crate) struct Row {
     methods: &'static str,
     pub(crate) path: &'static str,
     who: Who,
+    /// What it is counted with, if not with all reads and all changes.
+    group: Option<Group>,
 }
 
 impl Row {
+    const fn among(self, group: Group) -> Self {
+        Self { group: Some(group), ..self }
+    }
+
     /// Method by method.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (Method, Who)> {
-        self.methods.split(", ").filter_map(|name| Some((name.parse().ok()?, self.who)))
+    pub(crate) fn each(&self) -> impl Iterator<Item = Rule> {
+        self.methods.split(", ").filter_map(|name| {
+            let method: Method = name.parse().ok()?;
+            let reads = matches!(method, Method::GET | Method::HEAD);
+            let usual = if reads { Group::Reads } else { Group::Writes };
+            Some(Rule { method, who: self.who, group: self.group.unwrap_or(usual) })
+        })
     }
 }
 
+/// Who may call one thing, and what it is counted with.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) method: Method,
+    pub(crate) who: Who,
+    pub(crate) group: Group,
+}
+
 const fn row(methods: &'static str, path: &'static str, who: Who) -> Row {
-    Row { methods, path, who }
+    Row { methods, path, who, group: None }
 }
 
 const READ: &str = "GET, HEAD";
@@ -33,7 +55,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("POST", "/api/v1/carts/{user_id}/items", Named),
     row("PUT, DELETE", "/api/v1/carts/{user_id}/items/{product_id}", Named),
     row("POST", "/api/v1/carts/{user_id}/merge", Named),
-    row("POST", "/api/v1/carts/{user_id}/checkout", Named),
+    row("POST", "/api/v1/carts/{user_id}/checkout", Named).among(Group::Orders),
     row(READ, "/cart/{user_id}", Named),
     row("POST", "/cart/{user_id}/add", Named),
     row("POST", "/cart/{user_id}/clear", Named),
@@ -46,33 +68,35 @@ pub(crate) const TABLE: &[Row] = &[
     row("DELETE", "/cart/remove/{product_id}", Caller),
     row("PUT", "/cart/update/{product_id}", Caller),
     // Orders and holds: the caller's own; the others' are not there for him.
-    row("GET, HEAD, POST", "/api/v1/orders", Caller),
+    row(READ, "/api/v1/orders", Caller),
+    row("POST", "/api/v1/orders", Caller).among(Group::Orders),
     row(READ, "/api/v1/orders/{order_id}", Caller),
     row(READ, "/api/v1/orders/{order_id}/status", Caller),
-    row("POST", "/api/v1/orders/{order_id}/cancel", Caller),
+    row("POST", "/api/v1/orders/{order_id}/cancel", Caller).among(Group::Orders),
     row("POST", "/api/v1/orders/{order_id}/steps", Staff),
-    row("POST", "/api/v1/holds", Caller),
-    row("GET, HEAD, DELETE", "/api/v1/holds/{hold_id}", Caller),
-    row("POST", "/api/v1/holds/{hold_id}/renew", Caller),
+    row("POST", "/api/v1/holds", Caller).among(Group::Orders),
+    row(READ, "/api/v1/holds/{hold_id}", Caller),
+    row("DELETE", "/api/v1/holds/{hold_id}", Caller).among(Group::Orders),
+    row("POST", "/api/v1/holds/{hold_id}/renew", Caller).among(Group::Orders),
     // Guests and users.
-    row("POST", "/api/v1/guests", Anyone),
+    row("POST", "/api/v1/guests", Anyone).among(Group::Logins),
     row(READ, "/api/v1/users/{user_id}/orders", Named),
     row("GET", "/api/v1/users/{user_id}/events", Named),
-    row(READ, "/api/v1/recommendations/{user_id}", Named),
+    row(READ, "/api/v1/recommendations/{user_id}", Named).among(Group::Searches),
     // The catalogue: for all to read.
-    row(READ, "/api/v1/products", Anyone),
+    row(READ, "/api/v1/products", Anyone).among(Group::Searches),
     row("POST", "/api/v1/products", Operators),
     row("POST", "/api/v1/products/import", Operators),
     row(READ, "/api/v1/products/{product_id}", Anyone),
     row("PUT, PATCH, DELETE", "/api/v1/products/{product_id}", Operators),
     row(READ, "/api/v1/products/{product_id}/cached", Anyone),
     row(READ, "/api/v1/products/{product_id}/inventory", Anyone),
-    row(READ, "/api/v1/products/{product_id}/related", Anyone),
-    row(READ, "/api/v1/search", Anyone),
-    row(READ, "/api/v1/categories", Anyone),
-    row(READ, "/api/v1/categories/{category}/products", Anyone),
-    row(READ, "/api/v1/stats/top-products", Anyone),
-    row(READ, "/stats/top-products", Anyone),
+    row(READ, "/api/v1/products/{product_id}/related", Anyone).among(Group::Searches),
+    row(READ, "/api/v1/search", Anyone).among(Group::Searches),
+    row(READ, "/api/v1/categories", Anyone).among(Group::Searches),
+    row(READ, "/api/v1/categories/{category}/products", Anyone).among(Group::Searches),
+    row(READ, "/api/v1/stats/top-products", Anyone).among(Group::Searches),
+    row(READ, "/stats/top-products", Anyone).among(Group::Searches),
     row(READ, "/cache/product/{product_id}", Anyone),
     row("POST", "/cache/product/{product_id}", Operators),
     // Background jobs. The page has no secrets; what it shows comes from the addresses above it.
@@ -88,8 +112,8 @@ pub(crate) const TABLE: &[Row] = &[
     row(READ, "/api/v1/jobs/{job_id}", Operators),
     row("POST", "/api/v1/jobs/{job_id}/retry", Operators),
     row("POST", "/api/v1/jobs/{job_id}/cancel", Operators),
-    row(READ, "/jobs", Anyone),
-    row(READ, "/jobs/{file}", Anyone),
+    row(READ, "/jobs", Anyone).among(Group::Free),
+    row(READ, "/jobs/{file}", Anyone).among(Group::Free),
     // Events of everybody, and who is told of them.
     row("GET", "/api/v1/events", Staff),
     row("GET, HEAD, POST", "/api/v1/webhooks", Operators),
@@ -99,25 +123,24 @@ pub(crate) const TABLE: &[Row] = &[
     row("POST", "/api/v1/webhooks/{webhook_id}/replay", Operators),
     row(READ, "/api/v1/webhooks/{webhook_id}/deliveries", Operators),
     // Operations. Whether a node is up is no secret; what it does is.
-    row(READ, "/livez", Anyone),
-    row(READ, "/readyz", Anyone),
-    row(READ, "/health", Anyone),
-    row(READ, "/api/v1/health", Anyone),
-    row(READ, "/api/v1/health/ready", Anyone),
+    row(READ, "/livez", Anyone).among(Group::Free),
+    row(READ, "/readyz", Anyone).among(Group::Free),
+    row(READ, "/health", Anyone).among(Group::Free),
+    row(READ, "/api/v1/health", Anyone).among(Group::Free),
+    row(READ, "/api/v1/health/ready", Anyone).among(Group::Free),
     row(READ, "/redis/info", Operators),
     row(READ, "/api/v1/redis/info", Operators),
     row(READ, "/api/v1/health/cache/stats", Operators),
     row(READ, "/metrics", Staff),
     // This documentation.
-    row(READ, "/openapi.json", Anyone),
-    row(READ, "/redoc", Anyone),
-    row(READ, "/redoc/redoc.standalone.js", Anyone),
-    row(READ, "/docs", Anyone),
-    row(READ, "/docs/{file:.*}", Anyone),
+    row(READ, "/openapi.json", Anyone).among(Group::Free),
+    row(READ, "/redoc", Anyone).among(Group::Free),
+    row(READ, "/redoc/redoc.standalone.js", Anyone).among(Group::Free),
+    row(READ, "/docs", Anyone).among(Group::Free),
+    row(READ, "/docs/{file:.*}", Anyone).among(Group::Free),
 ];
 
-/// Who may call this. `None`: it is not in the table.
-pub(crate) fn who(method: &str, path: &str) -> Option<Who> {
-    let mut rules = TABLE.iter().filter(|row| row.path == path).flat_map(Row::each);
-    rules.find(|(known, _)| known == method).map(|(_, who)| who)
+/// What is said of this. `None`: it is not in the table.
+pub(crate) fn rule(method: &str, path: &str) -> Option<Rule> {
+    TABLE.iter().filter(|row| row.path == path).flat_map(Row::each).find(|rule| rule.method == method)
 }

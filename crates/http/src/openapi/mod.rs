@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use crate::{
-    access::{Who, who},
+    access::{Group, Rule, Who, rule},
     carts,
     catalog::{cached, classic, import, lists, products, rankings, search, stats},
     docs, events, feed, guests, health, holds,
@@ -135,14 +135,18 @@ fn alias(operation: &Value, path: &str, id: &str, classic: bool) -> Option<Value
     Some(copy)
 }
 
-/// How those are refused who may not call this.
-fn refusals(who: Who, method: &str) -> Vec<&'static str> {
-    match who {
+/// How those are refused who may not call this, or call it too often.
+fn refusals(rule: &Rule, method: &str) -> Vec<&'static str> {
+    let mut statuses = match rule.who {
         Who::Anyone => Vec::new(),
         // What a page of another site sends with a guest's cookie.
         Who::Caller if method == "get" => vec!["401"],
         Who::Caller | Who::Named | Who::Staff | Who::Operators => vec!["401", "403"],
+    };
+    if rule.group != Group::Free {
+        statuses.push("429");
     }
+    statuses
 }
 
 /// Adds what an operation does not say itself.
@@ -156,10 +160,10 @@ fn finish(operation: &mut Map<String, Value>, path: &str, method: &str) -> Optio
     list.extend(
         parameters.into_iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})),
     );
-    let who = who(&method.to_ascii_uppercase(), path)?;
-    operation.insert("security".into(), security(who));
+    let rule = rule(&method.to_ascii_uppercase(), path)?;
+    operation.insert("security".into(), security(rule.who));
     let answers = operation.get_mut("responses")?.as_object_mut()?;
-    for status in statuses.into_iter().chain(refusals(who, method)) {
+    for status in statuses.into_iter().chain(refusals(&rule, method)) {
         answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/S{status}")}));
     }
     for answer in answers.values_mut().filter_map(Value::as_object_mut) {

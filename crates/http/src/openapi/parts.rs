@@ -65,6 +65,8 @@ pub(super) fn headers() -> Value {
         "Location": header("The address of what was made", "/api/v1/products/1"),
         "Idempotent-Replayed": header("true: this is the answer that was given before", "true"),
         "Retry-After": header("Seconds after which to try again", "1"),
+        "RateLimit": header("What is left, as in draft-ietf-httpapi-ratelimit-headers", "\"writes-user\";r=99;t=60"),
+        "RateLimit-Policy": header("How many requests are taken in how many seconds", "\"writes-user\";q=100;w=60, \"writes-address\";q=1000;w=60"),
         "WWW-Authenticate": header("What to send to say who one is", "Bearer"),
         "Allow": header("What the address answers", "GET, HEAD"),
     })
@@ -89,6 +91,7 @@ pub(super) fn responses() -> Value {
         "S413": problem("The body is too large", &["X-Request-ID"]),
         "S415": problem("The body is of another media type", &["X-Request-ID"]),
         "S422": problem("Invalid; `errors` says where", &["X-Request-ID"]),
+        "S429": problem("Too many requests", &["X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"]),
         "S500": problem("A bug", &["X-Request-ID"]),
         "S503": problem("Not now; try again", &["X-Request-ID", "Retry-After"]),
     })

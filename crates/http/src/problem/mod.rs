@@ -107,6 +107,8 @@ pub(crate) enum Problem {
     BadCredentials,
     #[error("there are no keys to verify tokens with")]
     NoKeys,
+    #[error("too many requests")]
+    TooMany,
     /// With the header that would have said so.
     #[error("it is not said for whom this is")]
     NoUser(&'static str),
@@ -353,6 +355,13 @@ impl Problem {
                 "keys_unavailable",
                 "Keys unavailable",
                 "Tokens cannot be verified at the moment. Try again.",
+            ),
+            Self::TooMany => entry(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "Too many requests",
+                "More requests than are taken in this time. Nothing was changed; try again after as many seconds as \
+                 Retry-After says.",
             ),
             Self::NoUser(header) => entry(
                 StatusCode::BAD_REQUEST,

@@ -72,6 +72,7 @@ impl Shop {
             orders,
             events,
             access,
+            limits: None,
             settings: Arc::new(settings),
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
             draining: Arc::new(AtomicBool::new(false)),

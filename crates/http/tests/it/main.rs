@@ -23,6 +23,7 @@ mod hostile;
 mod inputs;
 mod jobs;
 mod kit;
+mod limits;
 mod operations;
 mod orders;
 mod routes;
