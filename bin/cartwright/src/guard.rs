@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use cartwright_cache::{
-    CacheRead, CacheStatus, CartCache, Document, HistoryCache, Lease, LeaseWanted, StoreValue, Survey,
+    CacheRead, CacheStatus, CartCache, Document, DocumentCache, Lease, LeaseWanted, StoreValue, Survey,
     Unfenced,
 };
 use cartwright_domain::{Gate, OwnerId};
@@ -107,7 +107,7 @@ impl CartCache for ClosedCache {
 }
 
 #[async_trait]
-impl HistoryCache for ClosedCache {
+impl DocumentCache for ClosedCache {
     async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead> {
         owners.iter().map(|_| CacheRead::Bypass).collect()
     }

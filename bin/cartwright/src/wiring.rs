@@ -4,9 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
-use cartwright_cache::{CartCache, EventBus, EventHub, HistoryCache, MemoryCartCache, Publisher};
+use cartwright_cache::{CartCache, DocumentCache, EventBus, EventHub, MemoryCartCache, Publisher};
 use cartwright_cache_redis::{
-    RedisBus, RedisCartCache, RedisEventBus, RedisHistoryCache, RedisOptions, RedisRateLimiter, RedisShared,
+    Documents, RedisBus, RedisCartCache, RedisDocumentCache, RedisEventBus, RedisOptions, RedisRateLimiter,
+    RedisShared,
 };
 use cartwright_cart::CartService;
 use cartwright_catalog::{CatalogService, Parts, Shared};
@@ -131,7 +132,7 @@ pub(crate) fn describe_cache(settings: &Settings) -> anyhow::Result<&'static str
 pub(crate) struct Started {
     pub(crate) carts: CartService,
     cache: Option<Arc<dyn CartCache>>,
-    histories: Option<Arc<dyn HistoryCache>>,
+    histories: Option<Arc<dyn DocumentCache>>,
     events: Arc<dyn EventBus>,
     publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
@@ -250,7 +251,7 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
 
 struct Caches {
     carts: Option<Arc<dyn CartCache>>,
-    histories: Option<Arc<dyn HistoryCache>>,
+    histories: Option<Arc<dyn DocumentCache>>,
     events: Arc<dyn EventBus>,
     publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
@@ -268,8 +269,8 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
         let bus: Arc<dyn Bus> = Arc::new(RedisBus::start_beside(&carts));
         let publisher = Some(Arc::clone(&events) as Arc<dyn Publisher>);
         let limiter = Arc::new(RedisRateLimiter::beside(&carts, room));
-        let histories = RedisHistoryCache::beside(&carts, cache.history_ttl());
-        let histories = Some(Arc::new(histories) as Arc<dyn HistoryCache>);
+        let histories = RedisDocumentCache::beside(&carts, Documents::Histories, cache.history_ttl());
+        let histories = Some(Arc::new(histories) as Arc<dyn DocumentCache>);
         let (carts, shared) = (Some(Arc::new(carts) as Arc<dyn CartCache>), Shared::By(shared, bus));
         return Ok(Caches { carts, histories, events, publisher, shared, limiter });
     }
@@ -294,7 +295,7 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
         AnyStore::Postgres(_) => {
             let closed = Arc::new(ClosedCache::default());
             let carts = Some(Arc::clone(&closed) as Arc<dyn CartCache>);
-            let histories = Some(closed as Arc<dyn HistoryCache>);
+            let histories = Some(closed as Arc<dyn DocumentCache>);
             Ok(Caches { carts, histories, events, publisher, shared: Shared::Deaf, limiter })
         }
     }

@@ -25,7 +25,7 @@ use crate::{
 
 const CHANNEL: &str = "cart_update:";
 /// Between two tries to reach a server.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 /// Between two looks whether the server that is listened to still is the primary.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -193,15 +193,20 @@ fn nobody() -> RedisError {
     RedisError::from((ErrorKind::Io, "no server takes writes"))
 }
 
+/// A connection over which answers are not waited for long.
+pub(crate) async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_millis(250)))
+        .set_response_timeout(Some(PAUSE));
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
 /// The first server that takes writes, with a connection to it.
-async fn primary(clients: &[Client]) -> RedisResult<(&Client, MultiplexedConnection)> {
+pub(crate) async fn primary(clients: &[Client]) -> RedisResult<(&Client, MultiplexedConnection)> {
     let mut last = nobody();
     for client in clients {
         let found: RedisResult<_> = async {
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(Duration::from_millis(250)))
-                .set_response_timeout(Some(PAUSE));
-            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+            let mut connection = connect(client).await?;
             Ok(takes_writes(&mut connection).await?.then_some(connection))
         }
         .await;
@@ -214,7 +219,7 @@ async fn primary(clients: &[Client]) -> RedisResult<(&Client, MultiplexedConnect
     Err(last)
 }
 
-async fn takes_writes(connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+pub(crate) async fn takes_writes(connection: &mut MultiplexedConnection) -> RedisResult<bool> {
     let info: String = redis::cmd("INFO").arg("replication").query_async(connection).await?;
     Ok(crate::survey::field(&info, "role") == Some("master"))
 }

@@ -62,10 +62,15 @@ impl Inner {
         self.outwait(acknowledged || nobody_reads_replicas).await
     }
 
-    /// Removes histories. They are read from the primary only: no replica is waited for.
-    pub(crate) async fn forget(&self, open: &OpenGate, owners: &[OwnerId]) -> Result<(), String> {
+    /// Removes documents that are read from the primary only: no replica is waited for.
+    pub(crate) async fn forget(
+        &self,
+        open: &OpenGate,
+        family: Family,
+        owners: &[OwnerId],
+    ) -> Result<(), String> {
         let mut pipeline = redis::Pipeline::with_capacity(1);
-        let keys = value::keys(Family::Histories, &open.namespace, owners);
+        let keys = value::keys(family, &open.namespace, owners);
         pipeline.cmd("DEL").arg(keys).ignore();
         self.insist(&open.primary, Over::Near, &pipeline).await
     }

@@ -1,4 +1,4 @@
-//! Coherent carts on Redis: one primary, N read replicas.
+//! Coherent carts on Redis: one primary, N read replicas. And sessions, on the primary alone ([`RedisSessionStore`]).
 //!
 //! [`RedisCartCache`] keeps the promise of [`CartCache`](cartwright_cache::CartCache) over several nodes, lagging
 //! replicas, failover and restarts. How, and why, is in the decision record on coherence; in short:
@@ -14,14 +14,15 @@
 
 mod carts;
 mod changes;
+mod documents;
 mod endpoint;
 mod events;
 mod fence;
 mod heartbeat;
-mod histories;
 mod limits;
 mod options;
 mod reads;
+mod sessions;
 mod shared;
 mod survey;
 mod value;
@@ -30,9 +31,10 @@ mod watch;
 
 pub use carts::RedisCartCache;
 pub use changes::RedisBus;
+pub use documents::{Documents, RedisDocumentCache};
 pub use events::RedisEventBus;
-pub use histories::RedisHistoryCache;
 pub use limits::RedisRateLimiter;
 pub use options::{ConnectError, RedisOptions, doctor};
+pub use sessions::RedisSessionStore;
 pub use shared::RedisShared;
 pub use survey::ServerReport;

@@ -96,10 +96,10 @@ impl Inner {
                 .arg("GET");
             pipeline.arg("PX").arg(READER_TOKEN.as_millis() as u64);
         }
-        // Carts that are claimed were looked for nearby before; for histories this is the first question.
+        // Carts that are claimed were looked for nearby before; for others this is the first question.
         let over = match family {
             Family::Carts => Over::Own,
-            Family::Histories => Over::Near,
+            Family::Histories | Family::Profiles => Over::Near,
         };
         type Values = Vec<Option<Vec<u8>>>;
         match endpoint.pipeline::<Values>(&opening.gate.primary, over, &pipeline).await {

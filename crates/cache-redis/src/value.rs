@@ -13,6 +13,8 @@ pub(crate) enum Family {
     Carts,
     /// `orders:<namespace>:<owner>`.
     Histories,
+    /// `profile:<namespace>:<owner>`.
+    Profiles,
 }
 
 /// A value as it was found.
@@ -31,6 +33,7 @@ pub(crate) fn key(family: Family, namespace: &str, owner: &OwnerId) -> String {
     let family = match family {
         Family::Carts => "cart:",
         Family::Histories => "orders:",
+        Family::Profiles => "profile:",
     };
     let mut key = String::with_capacity(family.len() + namespace.len() + 1 + owner.as_str().len());
     for part in [family, namespace, ":", owner.as_str()] {

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cartwright_domain::{Gate, OwnerId, ReadSet};
 
-/// What is cached as it is sent: the JSON of a cart with its version, or of a history of orders.
+/// What is cached as it is sent: the JSON of a cart with its version, or another document of
+/// an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Which version of the cart it shows. A history has none: 0.
+    /// Which version of the cart it shows. 0: it has none.
     pub version: u64,
     /// The JSON text, UTF-8.
     pub body: Bytes,
@@ -48,7 +49,7 @@ pub struct Lease {
     pub token: Arc<str>,
 }
 
-/// What the cache says of one cart, or of one history.
+/// What the cache says of one cart, or of one other document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheRead {
     /// The current document.
@@ -56,7 +57,7 @@ pub enum CacheRead {
     /// It is not where it was looked for. [`claim`](CartCache::claim) says more.
     Missing,
     /// There is none. Whoever reads the cart under its shared lock, taken after this answer, may store it with this
-    /// lease. (A history is read without a lock, after this answer.)
+    /// lease. (Other documents are read without a lock, after this answer.)
     Absent(Lease),
     /// Ask the database, and do not store what it says: the cache is not in use.
     Bypass,

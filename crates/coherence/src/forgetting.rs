@@ -1,11 +1,11 @@
-//! Changes of orders, and what is cached of them.
+//! Changes, and the documents of them that are cached.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use cartwright_cache::{HistoryCache, Unfenced};
+use cartwright_cache::{DocumentCache, Unfenced};
 use cartwright_domain::OwnerId;
 use cartwright_storage::{GateStore, StorageError};
 
@@ -18,20 +18,20 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// Somebody may still be served what was there before the change.
 #[derive(Debug, thiserror::Error)]
-#[error("the cache of histories could not be reached, and not be closed in time")]
+#[error("the cache of documents could not be reached, and not be closed in time")]
 struct NotForgotten;
 
-/// Has histories forgotten.
+/// Has documents of one kind forgotten.
 #[derive(Debug, Clone)]
 pub struct Forgetting {
     /// Where they are. `None`: nowhere.
-    pub cache: Option<Arc<dyn HistoryCache>>,
+    pub cache: Option<Arc<dyn DocumentCache>>,
     /// For how long the gate stays closed when it has to be closed.
     pub pause: Duration,
 }
 
 impl Forgetting {
-    /// Makes sure that nobody is shown the histories of these owners as they were before a change that is committed. To be
+    /// Makes sure that nobody is shown the documents of these owners as they were before a change that is committed. To be
     /// called after the commit and before anybody is told.
     ///
     /// One command to the cache. When that cannot be given, the gate is closed, and it is waited until nobody reads through it.
@@ -77,7 +77,7 @@ impl Forgetting {
             && let Some(gate) = cache.opening()
             && let Err(error) = cache.forget(&gate, owners).await
         {
-            tracing::debug!(%error, "histories may be a minute old");
+            tracing::debug!(%error, "cached documents may be old until they run out");
         }
     }
 }

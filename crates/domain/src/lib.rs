@@ -8,13 +8,16 @@ mod catalog;
 mod checked;
 mod clock;
 mod command;
+mod document;
 mod gate;
 mod hold;
 mod ids;
 mod merge;
 mod money;
 mod order;
+mod profile;
 mod quantity;
+mod session;
 mod time_id;
 
 pub use cart::{Cart, Line, MAX_LINES};
@@ -26,6 +29,7 @@ pub use catalog::{
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::{Applied, CartError, Command, Context, Listing, ProductData};
+pub use document::{DocumentError, JsonObject};
 pub use gate::{Gate, GateState, OpenGate, ReadSet};
 pub use hold::{Hold, HoldError, HoldId, HoldIdError, HoldStatus, UnknownHoldStatus};
 pub use ids::{IdError, OwnerId, ProductId};
@@ -35,4 +39,8 @@ pub use order::{
     Order, OrderError, OrderId, OrderIdError, OrderLine, OrderPaging, OrderQuery, OrderStatus,
     PriceDifference, Purchase, Shortage, Transition, UnknownStatus,
 };
+pub use profile::{Profile, ProfileData};
 pub use quantity::{Quantity, QuantityError};
+pub use session::{
+    Session, SessionData, SessionHandle, SessionHandleError, SessionHash, SessionId, SessionIdError,
+};

@@ -10,6 +10,9 @@
 //!
 //! A [`Principal`] is what the rest of the shop goes by. How he has proved who he is stays here.
 //!
+//! What is kept of a person is in three rooms of their own: [`sessions`], [`profiles`], and [`people`], where somebody is erased
+//! or handed what there is of him. They know the traits of storage and cache only.
+//!
 //! # What is promised of tokens
 //!
 //! *The key decides the algorithm, and never the token.* RSA keys verify RS256, keys on P-256 ES256, Ed25519 keys EdDSA and
@@ -83,8 +86,11 @@
 //! ```
 
 mod guest;
+pub mod people;
 mod principal;
+pub mod profiles;
 mod scopes;
+pub mod sessions;
 mod tokens;
 
 pub use guest::{BadGuestToken, GuestToken};

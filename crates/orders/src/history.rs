@@ -1,24 +1,15 @@
 //! What somebody is shown first of his orders, by way of the cache.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use cartwright_cache::{CacheRead, Document, Layer, Lease, StoreValue};
-use cartwright_coherence::{Combiner, Limits, NotTaken, Run, Turn, Waiting};
+use cartwright_cache::{Document, Layer};
+use cartwright_coherence::{DocumentFigures, DocumentReads, Found, Load};
 use cartwright_domain::{Order, OrderQuery, OwnerId};
-use cartwright_storage::ListedOrders;
-use futures_util::{StreamExt, stream};
-use metrics::Counter;
-use tokio::runtime::Handle;
+use cartwright_storage::{ListedOrders, ShopStore};
 
 use crate::{OrderService, OrdersError, service::Shared};
-
-/// Histories that one command asks the cache for.
-const TOGETHER: usize = 128;
-/// Histories that a batch of reads loads at the same time.
-const LOADS: usize = 8;
-/// A longer document is not cached: a few of them would push many others out.
-const LONGEST: usize = 128 * 1024;
 
 /// What somebody is shown of his orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,106 +20,29 @@ pub struct History {
     pub layer: Option<Layer>,
 }
 
-/// What was found for one of those who asked.
-#[derive(Debug, Clone)]
-pub(crate) enum Found {
-    Cached(Bytes, Layer),
-    /// The cache had nothing, or was not asked. With the right to store what becomes of it, for one of those who get it.
-    Loaded(Arc<ListedOrders>, Option<Lease>),
+/// Reads by way of the cache.
+pub(crate) type Reads = DocumentReads<FirstPage>;
+
+pub(crate) fn figures() -> DocumentFigures {
+    DocumentFigures::register("cartwright_order_history_reads_total", "cartwright_order_histories_total")
 }
 
-type Answer = Result<Found, OrdersError>;
-/// Reads that wait for the question before theirs.
-pub(crate) type Reads = Combiner<OwnerId, Answer>;
-
-/// Metrics, looked up once.
-pub(crate) struct HistoryFigures {
-    hits: Counter,
-    misses: Counter,
-    bypasses: Counter,
-    stored: Counter,
-    too_long: Counter,
-    forgotten: Counter,
+pub(crate) fn reads(shared: &Shared) -> Reads {
+    let (cache, load) = (shared.forgetting.cache.clone(), FirstPage(Arc::clone(&shared.store)));
+    DocumentReads::new(cache, load, shared.figures.histories.clone(), shared.settings.waiting, &shared.tasks)
 }
 
-impl HistoryFigures {
-    pub(crate) fn register() -> Self {
-        let reads = |answered: &'static str| metrics::counter!("cartwright_order_history_reads_total", "answered_by" => answered);
-        let changes =
-            |change: &'static str| metrics::counter!("cartwright_order_histories_total", "change" => change);
-        Self {
-            hits: reads("cache"),
-            misses: reads("database_miss"),
-            bypasses: reads("database_bypass"),
-            stored: changes("stored"),
-            too_long: changes("too_long"),
-            forgotten: changes("forgotten"),
-        }
-    }
-}
+/// The first page of somebody's orders.
+pub(crate) struct FirstPage(Arc<dyn ShopStore>);
 
-/// Reads that wait together are one question to the cache: on the thread that asks, as for carts.
-pub(crate) fn reads(shared: &Arc<Shared>) -> Reads {
-    let run: Run<OwnerId, Answer> = {
-        let shared = Arc::clone(shared);
-        Arc::new(move |turn| Box::pin(read_together(Arc::clone(&shared), turn)))
-    };
-    let waiting = shared.settings.waiting;
-    let limits = Limits {
-        batch: TOGETHER,
-        waiting,
-        at_once: 1,
-        slow: Duration::ZERO, // of one at a time none is passed by
-        as_many_follow: false,
-        gathering: None,
-    };
-    let lanes = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64));
-    Combiner::new(lanes, limits, &shared.tasks, &run)
-}
+#[async_trait]
+impl Load for FirstPage {
+    type Loaded = Arc<ListedOrders>;
+    type Error = OrdersError;
 
-/// All who ask for one history get the same answer. They all came before it was asked for, so that it has whatever they were
-/// told of before.
-async fn read_together(shared: Arc<Shared>, mut turn: Turn<OwnerId, Answer>) {
-    let mut asked: BTreeMap<OwnerId, Callers> = BTreeMap::new();
-    for waiting in turn.batch().into_iter().filter(|waiting| !waiting.abandoned()) {
-        asked.entry(waiting.request.clone()).or_default().push(waiting);
-    }
-    let owners: Vec<OwnerId> = asked.keys().cloned().collect();
-    let claimed = match &shared.forgetting.cache {
-        Some(cache) => cache.claim(&owners).await,
-        None => owners.iter().map(|_| CacheRead::Bypass).collect(),
-    };
-    drop(turn); // nobody's hit waits for the database
-    let figures = &shared.figures.histories;
-    let mut to_load = Vec::new();
-    for ((owner, callers), read) in asked.into_iter().zip(claimed) {
-        let (counter, lease) = match read {
-            CacheRead::Hit(document, layer) => {
-                figures.hits.increment(callers.len() as u64);
-                answer(callers, || Ok(Found::Cached(document.body.clone(), layer)));
-                continue;
-            }
-            CacheRead::Absent(lease) => (&figures.misses, Some(lease)),
-            CacheRead::Missing | CacheRead::Bypass => (&figures.bypasses, None),
-        };
-        counter.increment(callers.len() as u64);
-        to_load.push((owner, callers, lease));
-    }
-    let load = |(owner, callers, lease)| load(&shared, owner, callers, lease);
-    stream::iter(to_load).for_each_concurrent(LOADS, load).await;
-}
-
-type Callers = Vec<Waiting<OwnerId, Answer>>;
-
-async fn load(shared: &Shared, owner: OwnerId, callers: Callers, mut lease: Option<Lease>) {
-    let query = OrderQuery { owner: Some(owner), ..OrderQuery::default() };
-    let listed = shared.store.list_orders(&query).await.map(Arc::new).map_err(OrdersError::from);
-    answer(callers, || Ok(Found::Loaded(listed.clone()?, lease.take())));
-}
-
-fn answer(callers: Callers, mut with: impl FnMut() -> Answer) {
-    for caller in callers {
-        caller.answer(with());
+    async fn load(&self, owner: &OwnerId) -> Result<Arc<ListedOrders>, OrdersError> {
+        let query = OrderQuery { owner: Some(owner.clone()), ..OrderQuery::default() };
+        Ok(Arc::new(self.0.list_orders(&query).await?))
     }
 }
 
@@ -182,12 +96,15 @@ impl OrderService {
         owner: &OwnerId,
         render: impl FnOnce(&ListedOrders) -> Result<Bytes, E>,
     ) -> Result<History, E> {
-        match self.find_history(owner).await? {
-            Found::Cached(body, layer) => Ok(History { body, layer: Some(layer) }),
+        let accepted = self.shared.accept()?;
+        let found = self.reads.find(owner).await;
+        drop(accepted);
+        match found? {
+            Found::Cached(document, layer) => Ok(History { body: document.body, layer: Some(layer) }),
             Found::Loaded(listed, lease) => {
                 let body = render(&listed)?;
                 if let Some(lease) = lease {
-                    self.keep(owner, lease, &body);
+                    self.reads.keep(owner, lease, Document { version: 0, body: body.clone() });
                 }
                 Ok(History { body, layer: None })
             }
@@ -201,33 +118,5 @@ impl OrderService {
     /// [`OrdersError::Storage`] when neither the cache nor the database could be reached.
     pub async fn forget_histories(&self, owners: &[OwnerId]) -> Result<(), OrdersError> {
         self.shared.forget(owners.iter()).await
-    }
-
-    async fn find_history(&self, owner: &OwnerId) -> Answer {
-        let accepted = self.shared.accept()?;
-        // On the caller's own runtime: where that is a single thread, no other has to be woken.
-        let near = Handle::try_current();
-        let runtime = &self.shared.runtime;
-        let answer = self.reads.submit(owner.clone(), near.as_ref().unwrap_or(runtime));
-        drop(accepted);
-        match answer.await {
-            // The runtime of another caller may have ended under it.
-            Err(NotTaken::Lost) => self.reads.submit(owner.clone(), runtime).await?,
-            answer => answer?,
-        }
-    }
-
-    /// In the background.
-    fn keep(&self, owner: &OwnerId, lease: Lease, body: &Bytes) {
-        let Some(cache) = self.shared.forgetting.cache.clone() else { return };
-        let figures = &self.shared.figures.histories;
-        if body.len() > LONGEST {
-            figures.too_long.increment(1);
-            return; // the token runs out
-        }
-        figures.stored.increment(1);
-        let document = Document { version: 0, body: body.clone() };
-        let value = StoreValue { owner: owner.clone(), lease, document };
-        self.shared.tasks.spawn_on(async move { cache.store(vec![value]).await }, &self.shared.runtime);
     }
 }

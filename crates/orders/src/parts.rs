@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cartwright_cache::{CartCache, EventBus, HistoryCache};
+use cartwright_cache::{CartCache, DocumentCache, EventBus};
 use cartwright_domain::{Clock, ProductId};
 use cartwright_storage::ShopStore;
 
@@ -65,7 +65,7 @@ pub struct Parts {
     /// The cache of carts, which is fenced off when one is checked out. `None`: there is none.
     pub cache: Option<Arc<dyn CartCache>>,
     /// The cache of histories. `None`: there is none, in no process that uses this store.
-    pub histories: Option<Arc<dyn HistoryCache>>,
+    pub histories: Option<Arc<dyn DocumentCache>>,
     /// Tells new versions of carts.
     pub events: Arc<dyn EventBus>,
     /// Who wants to know what is sold out.

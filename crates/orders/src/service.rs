@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use cartwright_cache::{CartEvent, EventBus, LeaseWanted};
-use cartwright_coherence::{Combiner, FencedWrite, Fencing, Forgetting, Unwritten};
+use cartwright_coherence::{Combiner, DocumentFigures, FencedWrite, Fencing, Forgetting, Unwritten};
 use cartwright_domain::{
     Clock, Money, Order, OrderId, OrderQuery, OrderStatus, OwnerId, ProductId, Purchase,
 };
@@ -20,7 +20,7 @@ use tokio_util::{
 use crate::{
     OrderState, OrdersError, Parts, Settings, StockListener,
     admission::{Admission, admission},
-    history::{HistoryFigures, Reads, reads},
+    history::{self, Reads, reads},
     holds::{Reservation, reservations},
     processing::follow_up,
 };
@@ -52,7 +52,7 @@ pub(crate) struct Figures {
     sold_out: Counter,
     pub(crate) held: Counter,
     pub(crate) expired: Counter,
-    pub(crate) histories: HistoryFigures,
+    pub(crate) histories: DocumentFigures,
 }
 
 impl Figures {
@@ -66,7 +66,7 @@ impl Figures {
             sold_out: metrics::counter!("cartwright_sold_out_total"),
             held: metrics::counter!("cartwright_holds_total", "outcome" => "made"),
             expired: metrics::counter!("cartwright_holds_total", "outcome" => "cleaned"),
-            histories: HistoryFigures::register(),
+            histories: history::figures(),
         }
     }
 }

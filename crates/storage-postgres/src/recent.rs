@@ -40,6 +40,11 @@ impl RecentCarts {
         Known { owners: owners.to_vec(), versions, updated, carts }
     }
 
+    /// Whoever is forgotten is not remembered here either.
+    pub(crate) fn forget(&self, owner: &OwnerId) {
+        self.0.remove(owner);
+    }
+
     /// Notes what was written, after the commit.
     pub(crate) fn written(&self, changed: &[CartChange]) {
         for change in changed {

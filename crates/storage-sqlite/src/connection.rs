@@ -113,7 +113,7 @@ pub(crate) async fn run<R: Send + 'static>(
     start(connection, task).await
 }
 
-/// A write transaction. Dropped without [`commit`](Self::commit), by an error or a panic, it is rolled back.
+/// A transaction, which writes unless it was begun to [`read`](Self::read). Dropped without [`commit`](Self::commit), by an error or a panic, it is rolled back.
 ///
 /// SQLite itself ends a transaction on some errors (a full disk, say), so its own state is the only one worth keeping.
 pub(crate) struct Transaction<'c> {
@@ -125,6 +125,12 @@ impl<'c> Transaction<'c> {
     /// Takes the file's write lock at once, so that what is read next cannot be outdated by anybody.
     pub(crate) fn begin(connection: &'c mut SqliteConnection) -> Result<Self, StorageError> {
         connection.batch_execute("BEGIN IMMEDIATE").map_err(storage_error)?;
+        Ok(Self { connection, open: true })
+    }
+
+    /// Of what is read in it, all is as of the moment of the first statement. Takes no lock.
+    pub(crate) fn read(connection: &'c mut SqliteConnection) -> Result<Self, StorageError> {
+        connection.batch_execute("BEGIN DEFERRED").map_err(storage_error)?;
         Ok(Self { connection, open: true })
     }
 

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     SqliteOptions, SqliteStore, carts, claims, error::storage_error, holds, left_alone, lists, orders,
-    products, results, rows, statistics,
+    people, products, profiles, results, rows, sessions, statistics,
 };
 
 async fn fresh() -> (SqliteStore, TempDir) {
@@ -69,6 +69,13 @@ async fn every_hot_statement_finds_its_rows_by_an_index() {
         (holds::FORGET, vec!["SEARCH holds USING INDEX holds_by_end (ended_at<?)"]),
         (holds::EMPTY_HOLDS, vec!["SEARCH hold_lines USING PRIMARY KEY (hold_id=?)"]),
         (holds::ENTER_RELEASES, vec!["SEARCH l USING PRIMARY KEY (hold_id=?)"]),
+        (sessions::LOAD, vec!["SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (hash=?)"]),
+        (sessions::REVOKE, vec!["SEARCH sessions USING INDEX sessions_by_owner (owner=?)"]),
+        (sessions::REVOKE_ALL, vec!["SEARCH sessions USING INDEX sessions_by_owner (owner=?)"]),
+        (sessions::CLEAN, vec!["SEARCH sessions USING INDEX sessions_by_expiry (expires_at<?)"]),
+        (profiles::LOAD, vec!["SEARCH profiles USING INDEX sqlite_autoindex_profiles_1 (owner=?)"]),
+        (people::ORDERS_OF, vec!["SEARCH orders USING COVERING INDEX orders_by_owner (owner=?)"]),
+        (people::REMOVE_REASONS, vec!["SEARCH order_transitions USING PRIMARY KEY (order_number=?)"]),
         (left_alone::WALK, vec!["SEARCH carts USING INDEX carts_by_hour"]),
         (carts::FORGET_KEYS, vec!["SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_by_age"]),
     ] {

@@ -21,6 +21,7 @@ mod kit;
 mod model;
 mod queue;
 pub mod rules;
+pub mod sessions;
 mod shop;
 
 pub use buying::buy;
@@ -220,6 +221,16 @@ macro_rules! conformance {
             concurrent_walks_tell_once,
             carts_are_walked_along_in_the_order_of_their_hours,
             what_comes_late_and_belongs_in_front_is_soon_claimed,
+            a_profile_is_kept_exactly,
+            a_profile_is_changed_from_the_version_one_knows,
+            concurrent_profiles_all_count,
+            somebody_is_forgotten,
+            what_somebody_held_last_is_back,
+            nobody_is_forgotten_without_the_fence,
+            what_is_kept_of_somebody_is_handed_out,
+            a_checkout_under_way_comes_before,
+            a_write_that_waits_comes_after,
+            who_is_forgotten_while_he_acts_is_forgotten_at_last,
         );
     };
     (@of $fresh:path: $($rule:ident),* $(,)?) => {$(

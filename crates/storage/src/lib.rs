@@ -1,4 +1,5 @@
-//! What a store must do: carts, catalogue, orders, holds, statistics, jobs, events. Names no driver.
+//! What a store must do: carts, catalogue, orders, holds, statistics, jobs, events, sessions, profiles. Names no
+//! driver.
 //!
 //! A store keeps the truth. It offers intents, each of which is one transaction ([`CartStore::execute_batch`]), so
 //! that no transaction object crosses this boundary. The implementations are `cartwright-storage-postgres` and
@@ -19,9 +20,12 @@ mod lines;
 mod listings;
 mod offers;
 mod orders;
+mod people;
 mod position;
+mod profiles;
 mod query_cache;
 mod rows;
+mod sessions;
 mod statistics;
 
 pub use carts::{Answer, BatchPolicy, CartRequest, CartStore, Fence, FenceError, FillRead, Outcome};
@@ -61,9 +65,12 @@ pub use orders::{
     OrderPolicy, OrderRequest, OrderStep, OrderStore, Placed, Stepped, StockLocking, TakenStep,
     decide_orders, decide_steps, read_order_lines, write_order_lines,
 };
+pub use people::{Erased, Erasure, KeptOfPerson, KeptOrder, PersonStore};
 pub use position::{LogPosition, PositionStore, ReadFrom};
+pub use profiles::{ProfileStore, PutProfile};
 pub use query_cache::{CachedResult, GenerationStore, QueryCacheStore};
 pub use rows::{KeptFacets, KeptProduct, PRICE_STEPS, ProductRow};
+pub use sessions::{NewSession, ReplacedSession, Rotation, SessionPolicy, SessionStore};
 pub use statistics::{MAX_PAIRED, PastOrder, Ranked, Refreshed, StatisticsStore};
 
 /// Everything the cart service needs of a store.
@@ -84,6 +91,9 @@ pub trait ShopStore:
     + EventStore
     + TargetStore
     + LeftAloneStore
+    + SessionStore
+    + ProfileStore
+    + PersonStore
 {
 }
 impl<T> ShopStore for T where
@@ -99,5 +109,8 @@ impl<T> ShopStore for T where
         + EventStore
         + TargetStore
         + LeftAloneStore
+        + SessionStore
+        + ProfileStore
+        + PersonStore
 {
 }

@@ -1,11 +1,12 @@
 //! The cache on real Redis servers: the conformance suites, and what only several servers can show.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up panics")]
 
+mod documents;
 mod events;
-mod histories;
 mod kit;
 mod layered;
 mod limits;
+mod sessions;
 mod topology;
 
 use std::sync::Arc;

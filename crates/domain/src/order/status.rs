@@ -89,6 +89,13 @@ pub struct Transition {
     pub reason: Option<String>,
 }
 
+impl Transition {
+    /// That with which every order begins, at the time at which it was made.
+    pub fn first(created_at: DateTime<Utc>) -> Self {
+        Self { from: None, to: OrderStatus::Pending, at: created_at, reason: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

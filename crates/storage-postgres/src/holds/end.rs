@@ -104,14 +104,33 @@ type Locked = (HashMap<ProductId, OfferedProduct>, Vec<Option<KeptHold>>);
 
 /// One round trip: the products of holds, and the holds, under their locks. `ids` are sorted.
 async fn lock(transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<Locked, Failure> {
-    let connection = transaction.pipe();
-    let (begun, offered, locked, held) = join!(
-        transaction.begin(),
+    let (begun, locked) = join!(transaction.begin(), lock_inside(transaction.pipe(), ids));
+    begun?;
+    locked
+}
+
+/// Gives back what active holds keep, inside a transaction, and ends them. `ids` are sorted. Returns the products of which there is
+/// some again. Two round trips.
+pub(crate) async fn release_inside(
+    connection: &AsyncPgConnection,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Vec<ProductId>, Failure> {
+    let (before, kept) = lock_inside(connection, ids).await?;
+    let active = |kept: &&KeptHold| kept.hold.status == HoldStatus::Active;
+    let ended: Vec<&KeptHold> = kept.iter().flatten().filter(active).collect();
+    if ended.is_empty() {
+        return Ok(Vec::new());
+    }
+    end(connection, &ended, HoldStatus::Released, &before, now).await
+}
+
+async fn lock_inside(connection: &AsyncPgConnection, ids: &[Uuid]) -> Result<Locked, Failure> {
+    let (offered, locked, held) = join!(
         LockProductsOfHolds { ids: ids.to_vec() }.load::<OfferRow>(&mut &*connection),
         LockHolds { ids: ids.to_vec() }.execute(&mut &*connection),
         LoadHolds { ids: ids.to_vec() }.load::<(i64, HoldRow)>(&mut &*connection),
     );
-    begun?;
     let offered = offered?;
     locked?;
     Ok((offers(offered)?, read::in_places(ids.len(), held?)?))

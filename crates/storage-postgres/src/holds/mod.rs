@@ -30,7 +30,7 @@ use crate::{
     write::check,
 };
 
-pub(crate) use end::claim;
+pub(crate) use end::{claim, release_inside};
 pub(crate) use expired::{can_be_had, give_back};
 
 #[async_trait]

@@ -36,7 +36,7 @@ pub(crate) fn in_places(
     Ok(orders)
 }
 
-pub(super) fn order(row: OrderRow) -> Result<Order, StorageError> {
+pub(crate) fn order(row: OrderRow) -> Result<Order, StorageError> {
     let (id, owner, status, currency, cart_version, created_at, updated_at, lines) = row;
     let currency = Currency::new(&currency).map_err(bad("an order in an unknown currency"))?;
     Ok(Order {
@@ -51,7 +51,7 @@ pub(super) fn order(row: OrderRow) -> Result<Order, StorageError> {
     })
 }
 
-pub(super) fn transition(
+pub(crate) fn transition(
     (from, to, at, reason): (Option<String>, String, DateTime<Utc>, Option<String>),
 ) -> Result<Transition, StorageError> {
     let status = |name: String| name.parse().map_err(bad("an unknown status"));

@@ -18,9 +18,12 @@ mod left_alone;
 mod listings;
 mod locks;
 mod orders;
+mod people;
 mod products;
+mod profiles;
 mod results;
 mod server;
+mod sessions;
 mod statistics;
 mod words;
 
@@ -46,16 +49,25 @@ pub(crate) use orders::{
     LockOffers, LockOrders, MoveStock, NoteOrder, OfferRow, OrderColumns, OrderRow, ReturnStock, Sell,
     StepOrders, order_columns,
 };
+pub(crate) use people::{
+    AnonymizeOrders, EraseCart, EraseHolds, EraseKeys, EraseSessions, HoldsOf, LoadNotesOf, LoadOrdersOf,
+    LoadStepsOf, LookForCart, RemoveNotes, RemoveReasons, StepBack,
+};
 pub(crate) use products::{
     CleanPending, CountCategories, CreateNumbered, CreateProduct, Details, ImportProducts, LoadProducts,
     LockProduct, ProductColumns, ProductRow, RemoveProduct, UpdateProduct, product_columns, units,
 };
+pub(crate) use profiles::{LoadProfile, PutProfile, RemoveProfile};
 pub(crate) use results::{
     BumpGenerations, CleanCached, KeepCached, LoadCached, LoadGenerations, MakeGenerations, RemoveCached,
 };
 pub(crate) use server::{
     AppliedMigrations, Commit, CommitUnhurried, HasReplayed, IsStandby, LogEnd, MigrationsTableExists,
     Replayed,
+};
+pub(crate) use sessions::{
+    CleanSessions, CreateSession, DeleteSession, LoadSessionsOf, ReadSession, ReplaceSession, RevokeSession,
+    RevokeSessions, RotateSession, SessionRow,
 };
 pub(crate) use statistics::{
     CountOrders, MoveWindows, PutOrders, RankedRow, RecommendProducts, RelatedProducts, TopProducts,

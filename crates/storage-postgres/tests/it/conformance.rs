@@ -7,3 +7,18 @@ async fn fresh() -> (PostgresStore, ()) {
 }
 
 cartwright_storage_tests::conformance!(fresh);
+
+mod sessions {
+    use std::sync::Arc;
+
+    use cartwright_storage::SessionStore;
+
+    use super::*;
+
+    async fn sessions() -> (Arc<dyn SessionStore>, ()) {
+        let (store, guard) = fresh().await;
+        (Arc::new(store), guard)
+    }
+
+    cartwright_storage_tests::session_conformance!(sessions);
+}

@@ -14,4 +14,5 @@ mod orders;
 mod plans;
 mod replicas;
 mod server;
+mod sessions;
 mod tables;

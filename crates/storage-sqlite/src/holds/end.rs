@@ -136,13 +136,25 @@ pub(super) fn forget(
 }
 
 /// Ids of holds.
-fn pick(
+pub(crate) fn pick(
     connection: &mut SqliteConnection,
     sql: &'static str,
     binds: &[Bind<'_>],
 ) -> Result<Vec<HoldId>, StorageError> {
     let ids = Statement::<Text>::new(sql, binds).load::<String>(connection).map_err(storage_error)?;
     ids.into_iter().map(|id| id.parse().map_err(|error| broken("a hold's id", error))).collect()
+}
+
+/// Gives back what active holds keep, and ends them. Returns the products of which there is some again.
+pub(crate) fn release_all(
+    connection: &mut SqliteConnection,
+    ids: &[HoldId],
+    now: DateTime<Utc>,
+) -> Result<Vec<ProductId>, StorageError> {
+    let kept = load(connection, ids)?;
+    let active = kept.values().filter(|kept| kept.hold.status == HoldStatus::Active);
+    let ended: Vec<_> = active.map(|kept| (kept, HoldStatus::Released)).collect();
+    give_all_back(connection, &ended, now)
 }
 
 /// What is still in holds goes back into the stock. Returns the products of which there is some again.

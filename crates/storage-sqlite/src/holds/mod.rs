@@ -23,7 +23,7 @@ use crate::{
     write::{exactly, put},
 };
 
-pub(crate) use end::claim;
+pub(crate) use end::{claim, pick, release_all};
 pub(crate) use expired::give_back;
 pub(crate) use read::load;
 

@@ -1,7 +1,7 @@
 //! Orders, and the stock that they take and return. The writing connection is the lock of all of it.
 
 mod place;
-mod read;
+pub(crate) mod read;
 mod step;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use cartwright_storage::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    RunQueryDsl,
+    RunQueryDsl, SqliteConnection,
     sql_types::{BigInt, Text},
 };
 
@@ -43,6 +43,17 @@ const NOTE_ORDER: &str = "\
     ON CONFLICT (order_id) DO UPDATE SET percent = excluded.percent, note = excluded.note, at = excluded.at";
 
 const LOAD_ORDER_NOTE: &str = "SELECT percent, note FROM order_progress WHERE order_id = ?";
+
+/// What was noted last.
+pub(crate) fn note(connection: &mut SqliteConnection, id: OrderId) -> Result<Option<Progress>, StorageError> {
+    let id = id.to_string();
+    let rows = Statement::<(BigInt, Text)>::new(LOAD_ORDER_NOTE, &[Bind::Text(&id)])
+        .load::<(i64, String)>(connection)
+        .map_err(storage_error)?;
+    let percent = |percent: i64| u8::try_from(percent).map_err(|error| broken("a percentage", error));
+    let row = rows.into_iter().next();
+    row.map(|(value, note)| Ok(Progress { percent: percent(value)?, note })).transpose()
+}
 
 #[async_trait]
 impl OrderStore for SqliteStore {
@@ -103,15 +114,7 @@ impl OrderStore for SqliteStore {
     }
 
     async fn order_note(&self, id: OrderId) -> Result<Option<Progress>, StorageError> {
-        let id = id.to_string();
-        let read = move |connection: &mut _| {
-            Statement::<(BigInt, Text)>::new(LOAD_ORDER_NOTE, &[Bind::Text(&id)])
-                .load::<(i64, String)>(connection)
-                .map_err(storage_error)
-        };
-        let row = self.readers.run(read).await?.into_iter().next();
-        let percent = |percent: i64| u8::try_from(percent).map_err(|error| broken("a percentage", error));
-        row.map(|(value, note)| Ok(Progress { percent: percent(value)?, note })).transpose()
+        self.readers.run(move |connection| note(connection, id)).await
     }
 
     async fn list_orders(&self, query: &OrderQuery) -> Result<ListedOrders, StorageError> {

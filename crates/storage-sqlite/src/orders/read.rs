@@ -86,7 +86,7 @@ pub(super) fn load(
 }
 
 /// One for each id, in order.
-pub(super) fn orders(
+pub(crate) fn orders(
     connection: &mut SqliteConnection,
     ids: &[OrderId],
 ) -> Result<Vec<Option<Order>>, StorageError> {
@@ -95,7 +95,7 @@ pub(super) fn orders(
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
-pub(super) fn transitions(
+pub(crate) fn transitions(
     connection: &mut SqliteConnection,
     id: OrderId,
 ) -> Result<Vec<Transition>, StorageError> {

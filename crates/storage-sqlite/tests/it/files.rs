@@ -1,8 +1,9 @@
 use std::{error::Error, fs, path::Path};
 
-use cartwright_storage::{CartStore, StorageError};
+use cartwright_domain::Clock;
+use cartwright_storage::{CartStore, Erasure, StorageError};
 use cartwright_storage_sqlite::{SqliteOptions, SqliteStore};
-use cartwright_storage_tests::{Kit, add, claimed, migrations, owner};
+use cartwright_storage_tests::{Kit, add, claimed, migrations, owner, rules::live};
 use tempfile::TempDir;
 
 use crate::fresh;
@@ -129,4 +130,39 @@ async fn special_names_are_plain_files() {
         store.ping().await.unwrap();
         assert!(folder.path().join(name).is_file(), "{name}");
     }
+}
+
+/// The file as it is without the pages that nothing is in any more.
+fn compact(path: &Path) -> Vec<u8> {
+    use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+    let copy = path.with_extension("copy");
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection.batch_execute(&format!("VACUUM INTO '{}'", copy.display())).unwrap();
+    let bytes = fs::read(&copy).unwrap();
+    fs::remove_file(copy).unwrap();
+    bytes
+}
+
+fn times(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+}
+
+/// Events stay until they are old: see "Erasing somebody" in the handbook.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_but_events_names_who_was_forgotten() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("shop.db");
+    let store = open(&path).await.unwrap();
+    store.migrate().await.unwrap();
+    let kit = Kit::new(store);
+    kit.offer(&[("tea", 100)]).await;
+    live(&kit, "ana-4711").await;
+    let before = times(&compact(&path), "ana-4711");
+    let erasure = Erasure::new(owner("ana-4711"), [7; 16]).unwrap();
+    kit.store.erase_owner(&erasure, &kit.fence, kit.clock.now()).await.unwrap();
+    let after = times(&compact(&path), "ana-4711");
+    assert!(after > 0 && after < before, "{after} of {before}");
+    let removed = kit.store.clean_events(kit.clock.now() + chrono::TimeDelta::days(1), 1000).await;
+    removed.unwrap();
+    assert_eq!(times(&compact(&path), "ana-4711"), 0);
 }

@@ -16,3 +16,18 @@ async fn fresh() -> (SqliteStore, TempDir) {
 }
 
 cartwright_storage_tests::conformance!(fresh);
+
+mod sessions {
+    use std::sync::Arc;
+
+    use cartwright_storage::SessionStore;
+
+    use super::*;
+
+    async fn sessions() -> (Arc<dyn SessionStore>, TempDir) {
+        let (store, guard) = fresh().await;
+        (Arc::new(store), guard)
+    }
+
+    cartwright_storage_tests::session_conformance!(sessions);
+}

@@ -101,7 +101,7 @@ pub struct Claimed {
 }
 
 /// How far a running job has come.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Progress {
     /// Of a hundred.
     pub percent: u8,

@@ -7,8 +7,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use cartwright_cache::{CartCache, EventBus, HistoryCache, Layer, Survey};
-use cartwright_cache_redis::{RedisCartCache, RedisHistoryCache, RedisOptions};
+use cartwright_cache::{CartCache, DocumentCache, EventBus, Layer, Survey};
+use cartwright_cache_redis::{Documents, RedisCartCache, RedisDocumentCache, RedisOptions};
 use cartwright_domain::{OpenGate, Order, OrderId, OrderStatus, Purchase, Quantity, SystemClock};
 use cartwright_orders::{NobodyListens, OrderService, OrdersError, Parts, Settings};
 use cartwright_storage::{GateStore, ListedOrders, ShopStore};
@@ -72,11 +72,12 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn start(shop: &Shop, redis: &str, settings: &Settings) -> Self {
         let carts = Arc::new(RedisCartCache::start(&RedisOptions::new(redis, Vec::new())).unwrap());
-        let histories = Arc::new(RedisHistoryCache::beside(&carts, Duration::from_secs(60)));
+        let histories =
+            Arc::new(RedisDocumentCache::beside(&carts, Documents::Histories, Duration::from_secs(60)));
         let service = OrderService::start(Parts {
             store: Arc::clone(&shop.store) as Arc<dyn ShopStore>,
             cache: Some(Arc::clone(&carts) as Arc<dyn CartCache>),
-            histories: Some(histories as Arc<dyn HistoryCache>),
+            histories: Some(histories as Arc<dyn DocumentCache>),
             events: Arc::clone(&shop.events) as Arc<dyn EventBus>,
             stock: Arc::new(NobodyListens),
             clock: Arc::new(SystemClock),

@@ -1,9 +1,9 @@
-//! Histories of orders on the primary.
+//! Documents of owners on the primary, by the example of histories of orders.
 
 use std::time::{Duration, Instant};
 
-use cartwright_cache::{CacheRead, HistoryCache, Layer, Lease, LeaseWanted, StoreValue, Unfenced};
-use cartwright_cache_redis::RedisHistoryCache;
+use cartwright_cache::{CacheRead, DocumentCache, Layer, Lease, LeaseWanted, StoreValue, Unfenced};
+use cartwright_cache_redis::{Documents, RedisDocumentCache};
 use cartwright_cache_tests::{document, owner, owners};
 use cartwright_domain::{Gate, GateState, OwnerId};
 use cartwright_testkit::eventually;
@@ -12,24 +12,24 @@ use crate::kit::{DEADLINE, InUse, Servers, servers};
 
 const TTL: Duration = Duration::from_secs(60);
 
-fn beside(node: &InUse) -> RedisHistoryCache {
-    RedisHistoryCache::beside(node.redis(), TTL)
+fn beside(node: &InUse) -> RedisDocumentCache {
+    RedisDocumentCache::beside(node.redis(), Documents::Histories, TTL)
 }
 
-async fn read(cache: &RedisHistoryCache, owner: &OwnerId) -> CacheRead {
+async fn read(cache: &RedisDocumentCache, owner: &OwnerId) -> CacheRead {
     let mut reads = cache.claim(std::slice::from_ref(owner)).await;
     assert_eq!(reads.len(), 1, "one answer for each owner");
     reads.remove(0)
 }
 
-async fn absent(cache: &RedisHistoryCache, owner: &OwnerId) -> Lease {
+async fn absent(cache: &RedisDocumentCache, owner: &OwnerId) -> Lease {
     match read(cache, owner).await {
         CacheRead::Absent(lease) => lease,
         other => panic!("{owner} should be absent: {other:?}"),
     }
 }
 
-async fn store(cache: &RedisHistoryCache, owner: &OwnerId, lease: Lease, version: u64) {
+async fn store(cache: &RedisDocumentCache, owner: &OwnerId, lease: Lease, version: u64) {
     cache.store(vec![StoreValue { owner: owner.clone(), lease, document: document(version) }]).await;
 }
 
@@ -94,6 +94,18 @@ async fn carts_and_histories_do_not_mix() {
     cache.forget(&gate, std::slice::from_ref(&ana)).await.unwrap();
     assert_eq!(primary.query::<Option<String>>(&["GET", &key]).await, None);
     assert_eq!(node.cache().claim(std::slice::from_ref(&ana)).await, [hit(7)]);
+    // Nor do documents of different kinds.
+    let profiles = RedisDocumentCache::beside(node.redis(), Documents::Profiles, 2 * TTL);
+    let lease = absent(&profiles, &ana).await;
+    store(&profiles, &ana, lease, 3).await;
+    let lease = absent(&cache, &ana).await;
+    store(&cache, &ana, lease, 4).await;
+    assert_eq!((read(&profiles, &ana).await, read(&cache, &ana).await), (hit(3), hit(4)));
+    let left: u64 = primary.query(&["PTTL", &key.replace("orders:", "profile:")]).await;
+    assert!((100_000..=132_000).contains(&left), "{left} ms");
+    profiles.forget(&gate, std::slice::from_ref(&ana)).await.unwrap();
+    assert_eq!(read(&cache, &ana).await, hit(4));
+    absent(&profiles, &ana).await;
     // What somebody else put there is nobody's.
     let () = primary.query(&["SET", &key, "hello"]).await;
     assert_eq!(read(&cache, &ana).await, CacheRead::Bypass);

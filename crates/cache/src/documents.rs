@@ -3,7 +3,8 @@ use cartwright_domain::{Gate, OwnerId};
 
 use crate::{CacheRead, StoreValue, Unfenced};
 
-/// What owners are shown of their orders: one document for each, coherent with the database, without its locks.
+/// One document for each owner, coherent with the database, without its locks: what owners are shown of their orders, say, or
+/// their profiles. Each kind of documents has a cache of its own.
 ///
 /// Read: [`claim`](Self::claim); on [`CacheRead::Absent`], the database is asked *after* that answer, and what it says may be
 /// [`store`](Self::store)d.
@@ -14,8 +15,8 @@ use crate::{CacheRead, StoreValue, Unfenced};
 /// commit got his lease before that, so it is gone when the writer has forgotten: he either stored what he read before, and
 /// that is gone too, or cannot store it any more.
 #[async_trait]
-pub trait HistoryCache: Send + Sync + std::fmt::Debug + 'static {
-    /// Reads histories, and gives leases for those that are not there: one answer for each owner, in order; never
+pub trait DocumentCache: Send + Sync + std::fmt::Debug + 'static {
+    /// Reads documents, and gives leases for those that are not there: one answer for each owner, in order; never
     /// [`CacheRead::Missing`]. One round trip.
     async fn claim(&self, owners: &[OwnerId]) -> Vec<CacheRead>;
 
