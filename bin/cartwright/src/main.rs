@@ -14,6 +14,7 @@ mod load;
 mod maintenance;
 mod migrate;
 mod out;
+mod people;
 mod progress;
 mod seed;
 mod serve;

@@ -9,6 +9,7 @@ use anyhow::Context;
 use cartwright_cart::CartService;
 use cartwright_domain::{Clock, SystemClock};
 use cartwright_events::EventService;
+use cartwright_identity::sessions::SessionService;
 use cartwright_jobs::{Job, JobContext, JobFailure, JobQueue, Policy, Registry, Schedule, WorkerSettings};
 use cartwright_orders::{NothingToDo, OrderService, OrdersError};
 use cartwright_storage::{JobError, JobName, ShopStore, StorageError};
@@ -81,6 +82,8 @@ maintenance! {
     WarnOfHolds = "holds.warn",
     /// Gives back what is in holds that have expired.
     ExpireHolds = "holds.expire",
+    /// Removes sessions that have expired.
+    CleanSessions = "sessions.clean",
     /// Removes holds that ended long ago.
     ForgetHolds = "holds.forget",
     /// Tells of carts that were left alone for hours.
@@ -94,6 +97,7 @@ pub(crate) struct Services {
     pub(crate) carts: CartService,
     pub(crate) orders: OrderService,
     pub(crate) events: EventService,
+    pub(crate) sessions: SessionService,
 }
 
 /// The handlers of all jobs that there are.
@@ -107,8 +111,18 @@ pub(crate) fn registry(
     cartwright_orders::handlers(registry, &services.orders, queue, Arc::new(NothingToDo))
         .and_then(|registry| of_events(registry, settings, store))
         .and_then(|registry| of_carts(registry, settings, store, &services.carts))
+        .and_then(|registry| of_sessions(registry, &services.sessions))
         .and_then(|registry| services.events.register(registry))
         .context("a job with a bad name")
+}
+
+/// Where Redis keeps sessions, they go by themselves.
+fn of_sessions(registry: Registry, sessions: &SessionService) -> Result<Registry, JobError> {
+    let sessions = sessions.clone();
+    registry.on(move |_: CleanSessions, context| {
+        let sessions = sessions.clone();
+        in_portions(context, async move || sessions.clean(AT_ONCE).await.map(all))
+    })
 }
 
 /// Those that look after the database.
@@ -267,6 +281,7 @@ pub(crate) fn schedules() -> anyhow::Result<Vec<Schedule>> {
         Schedule::new("results.clean", "* * * * *", |_| CleanResults {})?,
         Schedule::new("statistics.refresh", "* * * * *", |_| RefreshStatistics {})?,
         Schedule::new("jobs.clean", "*/10 * * * *", |_| CleanJobs {})?,
+        Schedule::new("sessions.clean", "*/10 * * * *", |_| CleanSessions {})?,
         Schedule::new("events.clean", "*/10 * * * *", |_| CleanEvents {})?,
         Schedule::new("carts.abandoned", "*/10 * * * *", |_| TellAbandoned {})?,
         Schedule::new("carts.expire", "37 * * * *", |_| ExpireCarts {})?,

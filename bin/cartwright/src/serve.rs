@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Server, Settings, StoreKind},
-    demo, maintenance, out, telemetry,
+    demo, maintenance, out, people, telemetry,
     wiring::{AnyStore, describe_cache, settle, start_carts, start_catalog, start_events, start_orders},
 };
 
@@ -42,6 +42,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let seeded = seed_demo(&settings, &*store.store(), &catalog).await?;
     let jobs = JobQueue::new(store.jobs());
     let events = start_events(&settings, &store, &jobs, &started)?;
+    let people = people::start(&settings, &store, &started, &catalog)?;
     let draining = Arc::new(AtomicBool::new(false));
     let state = AppState {
         carts: carts.clone(),
@@ -49,6 +50,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         jobs: jobs.clone(),
         orders: orders.clone(),
         events: events.clone(),
+        people: people.clone(),
         access: settings.auth.access(&settings.server).await?,
         limits: settings.limits.start(Arc::clone(&started.limiter))?,
         settings: Arc::new(HttpSettings {
@@ -65,8 +67,12 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         workers: settings.server.worker_count(),
     };
     let (server, address, ended) = listen(&settings.server, at, configure(state))?;
-    let services =
-        maintenance::Services { carts: carts.clone(), orders: orders.clone(), events: events.clone() };
+    let services = maintenance::Services {
+        carts: carts.clone(),
+        orders: orders.clone(),
+        events: events.clone(),
+        sessions: people.sessions.clone(),
+    };
     let workers = maintenance::start_in_serve(&settings, &jobs, &store.shop(), &services).await?;
     let tending = tend(catalog.clone(), settings.catalog.warm_per_second);
     tokio::spawn(stop.clone().run_until_cancelled_owned(tending));
@@ -89,6 +95,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     // Everything that was accepted, also what no client waits for any more.
     carts.shutdown().await;
     orders.shutdown().await;
+    people::finish(&people).await;
     events.shutdown().await;
     settle(&catalog).await;
     stop.cancel();

@@ -131,9 +131,10 @@ pub(crate) fn describe_cache(settings: &Settings) -> anyhow::Result<&'static str
 /// The cart service, and what the catalogue shares with it.
 pub(crate) struct Started {
     pub(crate) carts: CartService,
-    cache: Option<Arc<dyn CartCache>>,
-    histories: Option<Arc<dyn DocumentCache>>,
-    events: Arc<dyn EventBus>,
+    pub(crate) cache: Option<Arc<dyn CartCache>>,
+    pub(crate) histories: Option<Arc<dyn DocumentCache>>,
+    pub(crate) profiles: Option<Arc<dyn DocumentCache>>,
+    pub(crate) events: Arc<dyn EventBus>,
     publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
     /// Counts requests: for all nodes where they share a Redis.
@@ -230,7 +231,7 @@ pub(crate) async fn settle(catalog: &CatalogService) {
 
 /// Puts the cart service together and starts it on the current runtime.
 pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow::Result<Started> {
-    let Caches { carts: cache, histories, events, publisher, shared, limiter } =
+    let Caches { carts: cache, histories, profiles, events, publisher, shared, limiter } =
         caches(settings, store).await?;
     let mut builder =
         CartService::builder(store.store()).events(Arc::clone(&events)).settings(cartwright_cart::Settings {
@@ -246,12 +247,13 @@ pub(crate) async fn start_carts(settings: &Settings, store: &AnyStore) -> anyhow
     if let Some(cache) = &cache {
         builder = builder.cache(Arc::clone(cache));
     }
-    Ok(Started { carts: builder.start(), cache, histories, events, publisher, shared, limiter })
+    Ok(Started { carts: builder.start(), cache, histories, profiles, events, publisher, shared, limiter })
 }
 
 struct Caches {
     carts: Option<Arc<dyn CartCache>>,
     histories: Option<Arc<dyn DocumentCache>>,
+    profiles: Option<Arc<dyn DocumentCache>>,
     events: Arc<dyn EventBus>,
     publisher: Option<Arc<dyn Publisher>>,
     shared: Shared,
@@ -269,10 +271,13 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
         let bus: Arc<dyn Bus> = Arc::new(RedisBus::start_beside(&carts));
         let publisher = Some(Arc::clone(&events) as Arc<dyn Publisher>);
         let limiter = Arc::new(RedisRateLimiter::beside(&carts, room));
-        let histories = RedisDocumentCache::beside(&carts, Documents::Histories, cache.history_ttl());
-        let histories = Some(Arc::new(histories) as Arc<dyn DocumentCache>);
+        let documents = |documents, ttl| {
+            Some(Arc::new(RedisDocumentCache::beside(&carts, documents, ttl)) as Arc<dyn DocumentCache>)
+        };
+        let histories = documents(Documents::Histories, cache.history_ttl());
+        let profiles = documents(Documents::Profiles, cache.profile_ttl());
         let (carts, shared) = (Some(Arc::new(carts) as Arc<dyn CartCache>), Shared::By(shared, bus));
-        return Ok(Caches { carts, histories, events, publisher, shared, limiter });
+        return Ok(Caches { carts, histories, profiles, events, publisher, shared, limiter });
     }
     let limiter: Arc<dyn RateLimiter> = Arc::new(MemoryRateLimiter::new(room));
     // Events reach the other nodes also when carts are not cached.
@@ -290,13 +295,14 @@ async fn caches(settings: &Settings, store: &AnyStore) -> anyhow::Result<Caches>
             let memory = || Arc::new(MemoryCartCache::new(cache.memory_mb * 1024 * 1024, cache.ttl()));
             let memory = (cache.carts == CartCaching::Auto).then(|| memory() as Arc<dyn CartCache>);
             let shared = Shared::Alone;
-            Ok(Caches { carts: memory, histories: None, events, publisher, shared, limiter })
+            Ok(Caches { carts: memory, histories: None, profiles: None, events, publisher, shared, limiter })
         }
         AnyStore::Postgres(_) => {
             let closed = Arc::new(ClosedCache::default());
             let carts = Some(Arc::clone(&closed) as Arc<dyn CartCache>);
             let histories = Some(closed as Arc<dyn DocumentCache>);
-            Ok(Caches { carts, histories, events, publisher, shared: Shared::Deaf, limiter })
+            let (profiles, shared) = (histories.clone(), Shared::Deaf);
+            Ok(Caches { carts, histories, profiles, events, publisher, shared, limiter })
         }
     }
 }

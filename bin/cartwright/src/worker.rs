@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
-    maintenance,
+    maintenance, people,
     serve::{Listening, Signals, listen},
     telemetry,
     wiring::{AnyStore, settle, start_carts, start_catalog, start_events, start_orders},
@@ -32,6 +32,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let orders = start_orders(settings, &store, &started, &catalog)?;
     let queue = JobQueue::new(store.jobs());
     let events = start_events(settings, &store, &queue, &started)?;
+    let people = people::start(settings, &store, &started, &catalog)?;
     let draining = Arc::new(AtomicBool::new(false));
     let state = AppState {
         carts: started.carts.clone(),
@@ -39,6 +40,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         jobs: queue.clone(),
         orders: orders.clone(),
         events: events.clone(),
+        people: people.clone(),
         access: settings.auth.access(&settings.server).await?,
         limits: None,
         settings: Arc::new(HttpSettings::default()),
@@ -50,6 +52,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         carts: started.carts.clone(),
         orders: orders.clone(),
         events: events.clone(),
+        sessions: people.sessions.clone(),
     };
     let registry = maintenance::registry(settings, &store.shop(), &queue, &services)?;
     let workers = Workers::start(settings, &queue, &registry, settings.jobs.worker()?)?;
@@ -61,6 +64,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     events.shutdown().await;
     started.carts.shutdown().await;
     orders.shutdown().await;
+    people::finish(&people).await;
     settle(&catalog).await;
     if let Some(server) = server {
         server.stop(true).await;

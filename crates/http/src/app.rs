@@ -15,6 +15,7 @@ use cartwright_cart::CartService;
 use cartwright_catalog::CatalogService;
 use cartwright_domain::Currency;
 use cartwright_events::EventService;
+use cartwright_identity::{people::PeopleService, profiles::ProfileService, sessions::SessionService};
 use cartwright_jobs::JobQueue;
 use cartwright_orders::OrderService;
 
@@ -77,6 +78,17 @@ impl Default for EdgeControl {
 
 const FIVE_SECONDS: HeaderValue = HeaderValue::from_static("public, max-age=5");
 
+/// What is kept of people.
+#[derive(Debug, Clone)]
+pub struct People {
+    /// Their sessions.
+    pub sessions: SessionService,
+    /// Their profiles.
+    pub profiles: ProfileService,
+    /// All of it, to be erased or handed out.
+    pub people: PeopleService,
+}
+
 /// What the handlers share. A clone shares everything.
 #[derive(Clone)]
 pub struct AppState {
@@ -90,6 +102,8 @@ pub struct AppState {
     pub orders: OrderService,
     /// What happened, and who is told.
     pub events: EventService,
+    /// What is kept of people.
+    pub people: People,
     /// How callers are recognised.
     pub access: Access,
     /// How often they may ask. `None`: as often as they like.

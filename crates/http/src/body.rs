@@ -11,7 +11,8 @@ use actix_web::{
 };
 use bytes::Bytes;
 use cartwright_domain::{
-    Currency, HoldId, Money, OrderStatus, OwnerId, ProductData, ProductId, Quantity, QuantityError,
+    Currency, DocumentError, HoldId, JsonObject, Money, OrderStatus, OwnerId, ProductData, ProductId,
+    Quantity, QuantityError,
 };
 use cartwright_storage::{Progress, Rate};
 use serde_json::{error::Category, value::RawValue};
@@ -124,6 +125,12 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn product_id(&mut self) -> Option<ProductId> {
         self.id("product_id", ProductId::new)
+    }
+
+    /// What a session or a profile is to carry.
+    pub(crate) fn data<const LIMIT: usize>(&mut self) -> Option<JsonObject<LIMIT>> {
+        let raw = self.optional("data")?;
+        object(raw.get(), &format!("{}/data", self.at)).map_err(|error| self.errors.push(error)).ok()
     }
 
     /// Whether it says anything of this.
@@ -358,6 +365,24 @@ impl<'a> Fields<'a> {
         self.no_more(forgiving);
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::Invalid(self.errors)) }
     }
+}
+
+/// A body that is itself what a session is to carry.
+pub(crate) fn document<const LIMIT: usize>(body: &[u8]) -> Result<JsonObject<LIMIT>, Problem> {
+    let raw: &RawValue = serde_json::from_slice(body).map_err(Problem::Malformed)?;
+    object(raw.get(), "").map_err(|error| Problem::Invalid(vec![error]))
+}
+
+fn object<const LIMIT: usize>(raw: &str, pointer: &str) -> Result<JsonObject<LIMIT>, FieldError> {
+    raw.parse().map_err(|error: DocumentError| {
+        let code = match &error {
+            DocumentError::NotAnObject(_) => "not_an_object",
+            DocumentError::TooLarge { .. } => "too_large",
+            DocumentError::TooDeep => "too_deep",
+            DocumentError::Syntax(_) => "malformed",
+        };
+        FieldError::new(pointer, code, error)
+    })
 }
 
 /// Whether this is a JSON number without fraction and exponent.

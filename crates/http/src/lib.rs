@@ -24,6 +24,7 @@ mod jobs;
 mod observe;
 mod openapi;
 mod orders;
+mod people;
 mod problem;
 mod query;
 mod render;
@@ -34,7 +35,7 @@ mod wire;
 
 pub use access::{Access, Limits, Quotas};
 pub use app::{
-    AppState, EdgeControl, HttpSettings, addresses, check_routes, configure, configure_operations,
+    AppState, EdgeControl, HttpSettings, People, addresses, check_routes, configure, configure_operations,
     create_app, describe_metrics, openapi,
 };
 pub use routes::NotInTheTable;

@@ -22,6 +22,8 @@ pub(crate) struct Cache {
     /// How long the history of somebody's orders stays cached in Redis. Too high: Redis keeps histories that nobody looks at.
     /// Too low: more reads reach the database. Never a question of staleness.
     pub(crate) history_ttl_seconds: u64,
+    /// The same of profiles.
+    pub(crate) profile_ttl_seconds: u64,
     /// Memory for the in-process cache. Too high: the process may be killed for it. Too low: more reads reach the
     /// database.
     pub(crate) memory_mb: u64,
@@ -50,6 +52,7 @@ impl Default for Cache {
             redis_ca_file: None,
             ttl_seconds: 1800,
             history_ttl_seconds: 60,
+            profile_ttl_seconds: 300,
             memory_mb: 64,
             connections: 6,
             carts: CartCaching::Auto,
@@ -81,6 +84,10 @@ impl Cache {
             "configuration key `cache.history_ttl_seconds`: it is from 1 second to a day"
         );
         ensure!(
+            (1..=86_400).contains(&self.profile_ttl_seconds),
+            "configuration key `cache.profile_ttl_seconds`: it is from 1 second to a day"
+        );
+        ensure!(
             (1..=1_048_576).contains(&self.memory_mb),
             "configuration key `cache.memory_mb`: it is from 1 to 1048576"
         );
@@ -97,5 +104,9 @@ impl Cache {
 
     pub(crate) fn history_ttl(&self) -> Duration {
         Duration::from_secs(self.history_ttl_seconds)
+    }
+
+    pub(crate) fn profile_ttl(&self) -> Duration {
+        Duration::from_secs(self.profile_ttl_seconds)
     }
 }

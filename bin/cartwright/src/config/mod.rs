@@ -14,6 +14,7 @@ mod limits;
 mod orders;
 mod secret;
 mod server;
+mod sessions;
 mod webhooks;
 
 use std::{
@@ -39,6 +40,7 @@ pub(crate) use self::{
     orders::Orders,
     secret::{SecretText, SecretUrl},
     server::{LogFormat, Server, half_the_cores},
+    sessions::{SessionPlace, Sessions},
     webhooks::Webhooks,
 };
 
@@ -61,11 +63,12 @@ pub(crate) struct Settings {
     pub(crate) webhooks: Webhooks,
     pub(crate) auth: Auth,
     pub(crate) limits: Limits,
+    pub(crate) sessions: Sessions,
 }
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "server", "database", "cache", "carts", "catalog", "orders", "holds", "edge", "jobs", "events",
-    "webhooks", "auth", "limits",
+    "webhooks", "auth", "limits", "sessions",
 ];
 
 impl Settings {
@@ -107,6 +110,7 @@ impl Settings {
             webhooks: section(&map, "webhooks")?,
             auth: section(&map, "auth")?,
             limits: section(&map, "limits")?,
+            sessions: section(&map, "sessions")?,
         };
         settings.check()?;
         Ok(settings)
@@ -126,6 +130,7 @@ impl Settings {
         self.events.check()?;
         self.webhooks.check()?;
         self.limits.check()?;
+        self.sessions.check()?;
         self.auth.check(&self.server)
     }
 
@@ -313,6 +318,8 @@ mod tests {
             (&[("REDIS_URL", "http://u:hunter2@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
             (&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000")], "auth.force"),
+            (&[("CARTWRIGHT__SESSIONS__STORE", "memory")], "sessions.store"),
+            (&[("CARTWRIGHT__SESSIONS__MINUTES", "0")], "sessions.minutes"),
             (&[("CARTWRIGHT__LIMITS__WRITES", "-1")], "limits.writes"),
             (&[("CARTWRIGHT__LIMITS__WRITES", "2000000")], "limits.writes"),
             (&[("CARTWRIGHT__LIMITS__ROOM", "1")], "limits.room"),
@@ -382,6 +389,7 @@ mod tests {
             ("holds", include_str!("holds.rs")),
             ("auth", include_str!("auth.rs")),
             ("limits", include_str!("limits.rs")),
+            ("sessions", include_str!("sessions.rs")),
         ] {
             for field in
                 source.lines().filter_map(|line| line.strip_prefix("    pub(crate) ")?.split_once(": "))

@@ -38,6 +38,11 @@ impl Caller {
         self.user.as_ref().or(self.guest.as_ref())
     }
 
+    /// The user that he is.
+    pub(crate) fn user(&self) -> Option<&OwnerId> {
+        self.user.as_ref()
+    }
+
     /// The guest whose token came with the request.
     pub(crate) fn guest(&self) -> Option<&OwnerId> {
         self.guest.as_ref()
@@ -73,7 +78,7 @@ impl Caller {
     /// Whether he may. `named`: the `user_id` of the path.
     pub(super) fn may(&self, who: Who, named: Option<&str>) -> Result<(), Problem> {
         let right = match who {
-            Who::Anyone => return Ok(()),
+            Who::Anyone | Who::Known => return Ok(()),
             _ if self.is_nobody() => return Err(Problem::NoCredentials),
             Who::Caller => return Ok(()),
             Who::Named => self.is_staff() || named.is_some_and(|named| self.is(named)),

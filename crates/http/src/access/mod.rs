@@ -20,6 +20,8 @@ pub(crate) use table::{Rule, TABLE, rule};
 pub(crate) enum Who {
     /// Whoever likes. Credentials are not looked at.
     Anyone,
+    /// Whoever likes; who says who he is, is known.
+    Known,
     /// A user or a guest, who gets what is his own; operators and services get what is anybody's.
     Caller,
     /// He whom the path names as `user_id`; operators and services for him.

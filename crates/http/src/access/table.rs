@@ -4,7 +4,7 @@ use actix_web::http::Method;
 
 use super::{
     Group,
-    Who::{self, Anyone, Caller, Named, Operators, Staff},
+    Who::{self, Anyone, Caller, Known, Named, Operators, Staff},
 };
 
 /// What may be called by whom.
@@ -80,6 +80,16 @@ pub(crate) const TABLE: &[Row] = &[
     row("POST", "/api/v1/holds/{hold_id}/renew", Caller).among(Group::Orders),
     // Guests and users.
     row("POST", "/api/v1/guests", Anyone).among(Group::Logins),
+    row("POST", "/api/v1/sessions", Known).among(Group::Logins),
+    row("POST", "/session/create", Known).among(Group::Logins),
+    row("GET, HEAD, PUT, DELETE", "/api/v1/sessions/{session_id}", Known),
+    row("GET, HEAD, DELETE", "/session/{session_id}", Known),
+    row("POST", "/api/v1/sessions/{session_id}/login", Caller).among(Group::Logins),
+    row("DELETE", "/api/v1/users/{user_id}", Named),
+    row(READ, "/api/v1/users/{user_id}/export", Named).among(Group::Searches),
+    row("GET, HEAD, PUT", "/api/v1/users/{user_id}/profile", Named),
+    row("GET, HEAD, DELETE", "/api/v1/users/{user_id}/sessions", Named),
+    row("DELETE", "/api/v1/users/{user_id}/sessions/{handle}", Named),
     row(READ, "/api/v1/users/{user_id}/orders", Named),
     row("GET", "/api/v1/users/{user_id}/events", Named),
     row(READ, "/api/v1/recommendations/{user_id}", Named).among(Group::Searches),

@@ -1,6 +1,6 @@
 //! Holds: units that are kept for somebody for a while.
 
-mod wire;
+pub(crate) mod wire;
 
 use std::{fmt::Write as _, time::Duration};
 

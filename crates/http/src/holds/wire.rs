@@ -77,8 +77,12 @@ pub(crate) struct RenewHold {
 
 /// The document of a hold.
 pub(super) fn hold(hold: &cartwright_domain::Hold) -> Result<Bytes, Problem> {
+    json(&shown(hold)?)
+}
+
+pub(crate) fn shown(hold: &cartwright_domain::Hold) -> Result<Hold, Problem> {
     let currency = hold.currency;
-    json(&Hold {
+    Ok(Hold {
         id: hold.id.to_string(),
         user_id: hold.owner.to_string(),
         status: hold.status.name(),

@@ -23,6 +23,9 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
     } else if path.starts_with("/api/v1/jobs") {
         of_jobs(&mut also, path);
     }
+    if path.contains("/session") || IN_PEOPLE.iter().any(|end| path.ends_with(end)) {
+        of_people(&mut also, path, method);
+    }
     if path.contains("{product_id}") {
         also.parameters.push("ProductId");
         // Nothing goes with a product that nobody knows; a document need not be there to be put there.
@@ -129,6 +132,38 @@ fn of_events(also: &mut Also, path: &str, method: &str) {
     if path == "/api/v1/webhooks" && method == "post" {
         also.statuses.push("409");
         also.headers.push("Location");
+    }
+}
+
+const IN_PEOPLE: [&str; 3] = ["/users/{user_id}", "/profile", "/export"];
+
+fn of_people(also: &mut Also, path: &str, method: &str) {
+    also.statuses.extend(["422", "500", "503"]);
+    also.headers.push("Cache-Control");
+    if path.contains("{user_id}") {
+        also.parameters.push("UserId");
+    }
+    if path.contains("{session_id}") {
+        also.parameters.push("SessionId");
+        also.statuses.push("404");
+    }
+    if path.contains("{handle}") {
+        also.parameters.push("Handle");
+        also.statuses.push("404");
+    }
+    if path.ends_with("/sessions") && method == "delete" {
+        also.parameters.push("CurrentSession");
+        also.statuses.push("400");
+    }
+    if method == "put" {
+        also.parameters.push("IfMatch");
+        also.statuses.extend(["400", "412"]);
+        also.headers.push("ETag");
+    }
+    if path.ends_with("/profile") && method == "get" {
+        also.parameters.push("IfNoneMatch");
+        also.statuses.push("304");
+        also.headers.extend(["ETag", "X-Cache"]);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     docs, events, feed, guests, health, holds,
     jobs::{list as job_list, one, overview as jobs_overview, page as jobs_page, queues},
     orders::{buy, look},
+    people::{person, profiles, sessions},
     problem::Problem,
     webhooks::{deliveries, targets},
     wire,
@@ -37,6 +38,8 @@ use parts::{headers, parameters, refer, responses, security, security_schemes};
         buy::create, buy::checkout, buy::cancel, buy::step, look::get, look::status, look::list, look::of_user,
         holds::create, holds::get, holds::renew, holds::release,
         feed::all, feed::of_user, guests::create,
+        sessions::create, sessions::get, sessions::replace, sessions::delete, sessions::log_in, sessions::list,
+        sessions::end_all, sessions::end, profiles::get, profiles::put, person::erase, person::export,
         targets::add, targets::list, targets::get, targets::change, targets::remove, targets::rotate,
         deliveries::test, deliveries::replay, deliveries::list,
         health::health, health::livez, health::readyz, health::redis_info, health::metrics,
@@ -49,6 +52,8 @@ use parts::{headers, parameters, refer, responses, security, security_schemes};
         (name = "orders", description = "What was bought: exactly what there was, and once"),
         (name = "holds", description = "Units that are kept for somebody for a while, at the prices of the moment"),
         (name = "guests", description = "Shoppers who have not said who they are"),
+        (name = "sessions", description = "What a shop remembers of somebody from one request to the next"),
+        (name = "users", description = "What is kept of somebody: his profile, and all of it, erased or handed out"),
         (name = "classic", description = "The same operations at the addresses that existing clients use. Unknown fields are ignored here."),
         (name = "jobs", description = "Background jobs: what waits, runs and has failed"),
         (name = "events", description = "What happened: as a list, and as it happens"),
@@ -66,7 +71,7 @@ const DESCRIPTION: &str = "Shopping carts, a catalogue and orders. Every read of
     answer carries `X-Request-ID`.";
 
 /// Classic addresses: method, address, and the operation that answers there.
-const CLASSIC: [(&str, &str, &str); 12] = [
+const CLASSIC: [(&str, &str, &str); 15] = [
     ("get", "/cart/{user_id}", "get_cart"),
     ("post", "/cart/{user_id}/add", "add_item"),
     ("post", "/cart/{user_id}/remove/{product_id}", "remove_item"),
@@ -79,6 +84,9 @@ const CLASSIC: [(&str, &str, &str); 12] = [
     ("delete", "/cart/clear", "clear_cart"),
     ("get", "/cart/count", "count_cart"),
     ("get", "/stats/top-products", "top_products"),
+    ("post", "/session/create", "create_session"),
+    ("get", "/session/{session_id}", "get_session"),
+    ("delete", "/session/{session_id}", "delete_session"),
 ];
 
 /// Other addresses of the same operations.
@@ -139,6 +147,7 @@ fn alias(operation: &Value, path: &str, id: &str, classic: bool) -> Option<Value
 fn refusals(rule: &Rule, method: &str) -> Vec<&'static str> {
     let mut statuses = match rule.who {
         Who::Anyone => Vec::new(),
+        Who::Known => vec!["401"],
         // What a page of another site sends with a guest's cookie.
         Who::Caller if method == "get" => vec!["401"],
         Who::Caller | Who::Named | Who::Staff | Who::Operators => vec!["401", "403"],

@@ -30,6 +30,12 @@ pub(super) fn parameters() -> Value {
             "Which job"),
         "WebhookId": parameter("webhook_id", "path", true, &json!({"type": "string", "pattern": "^[0-9]+$"}), json!("7"),
             "Which webhook target"),
+        "SessionId": parameter("session_id", "path", true, &json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}),
+            json!("p7tGkqf8mKQW1q0c3yV0m2o0bq9mJ5w0yXbY0p2mG1c"), "Which session: a secret"),
+        "Handle": parameter("handle", "path", true, &json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{16}$"}),
+            json!("Xq3mVfJ0aT4kP1sE"), "Which session, by its name in the list"),
+        "CurrentSession": parameter("X-Session-ID", "header", false, &json!({"type": "string"}),
+            json!("p7tGkqf8mKQW1q0c3yV0m2o0bq9mJ5w0yXbY0p2mG1c"), "The session that stays"),
         "LastEventId": parameter("Last-Event-ID", "header", false,
             &json!({"type": "string", "pattern": "^[0-9]*$"}), json!("4711"),
             "Of a stream: the id of the last event that was heard. Counts more than `after`"),
@@ -115,6 +121,7 @@ pub(super) fn security_schemes() -> Value {
 pub(super) fn security(who: Who) -> Value {
     match who {
         Who::Anyone => json!([]),
+        Who::Known => json!([{}, {"token": []}, {"guest": []}, {"guestCookie": []}, {"user": []}]),
         Who::Caller | Who::Named => json!([{"token": []}, {"guest": []}, {"guestCookie": []}, {"user": []}]),
         Who::Staff | Who::Operators => json!([{"token": []}, {"scopes": []}]),
     }

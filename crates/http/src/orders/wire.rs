@@ -100,6 +100,17 @@ pub(crate) struct Step {
     reason: Option<String>,
 }
 
+impl From<&Transition> for Step {
+    fn from(step: &Transition) -> Self {
+        Self {
+            from: step.from.map(OrderStatus::name),
+            to: step.to.name(),
+            at: step.at,
+            reason: step.reason.clone(),
+        }
+    }
+}
+
 /// A part of the orders, the newest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Orders {
@@ -238,7 +249,7 @@ pub(crate) fn line(currency: Currency, line: &cartwright_domain::OrderLine) -> R
     })
 }
 
-fn shown(order: &cartwright_domain::Order) -> Result<Order, Problem> {
+pub(crate) fn shown(order: &cartwright_domain::Order) -> Result<Order, Problem> {
     Ok(Order {
         id: order.id.to_string(),
         user_id: order.owner.to_string(),
@@ -264,19 +275,13 @@ pub(super) fn order(order: &cartwright_domain::Order) -> Result<Bytes, Problem> 
 /// The document of an order's steps.
 pub(super) fn progress(state: &OrderState) -> Result<Bytes, Problem> {
     let order = &state.order;
-    let step = |step: &Transition| Step {
-        from: step.from.map(OrderStatus::name),
-        to: step.to.name(),
-        at: step.at,
-        reason: step.reason.clone(),
-    };
     json(&Progress {
         order_id: order.id.to_string(),
         status: order.status.name(),
         is_final: order.status.is_final(),
         percent: state.percent(),
         note: state.noted.as_ref().map(|noted| noted.note.clone()),
-        history: state.steps.iter().map(step).collect(),
+        history: state.steps.iter().map(Step::from).collect(),
     })
 }
 

@@ -5,6 +5,7 @@ mod catalog;
 mod events;
 mod jobs;
 mod orders;
+mod people;
 
 use std::borrow::Cow;
 
@@ -20,6 +21,7 @@ use cartwright_cart::{CartServiceError, DocumentError, encode};
 use cartwright_catalog::{CachedProduct, CatalogError, EditError, Fault, import::ImportError};
 use cartwright_domain::{CartError, OrderError};
 use cartwright_events::EventsError;
+use cartwright_identity::{people::PeopleError, profiles::ProfileError, sessions::SessionError};
 use cartwright_layered::LoadError;
 use cartwright_orders::OrdersError;
 use cartwright_storage::StorageError;
@@ -67,6 +69,12 @@ pub(crate) enum Problem {
     Orders(#[from] OrdersError),
     #[error(transparent)]
     Events(#[from] EventsError),
+    #[error(transparent)]
+    Sessions(#[from] SessionError),
+    #[error(transparent)]
+    Profiles(#[from] ProfileError),
+    #[error(transparent)]
+    People(#[from] PeopleError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -263,6 +271,9 @@ impl Problem {
             Self::Catalog(error) => catalog::service(error),
             Self::Orders(error) => orders::service(error),
             Self::Events(error) => events::service(error),
+            Self::Sessions(error) => people::sessions(error),
+            Self::Profiles(error) => people::profiles(error),
+            Self::People(error) => people::people(error),
             Self::Load(error) => catalog::load(error),
             Self::Job(problem) => jobs::of_jobs(problem),
             Self::NoProduct => entry(

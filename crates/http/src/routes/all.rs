@@ -15,6 +15,7 @@ use crate::{
     headers::{owner_named, product_named},
     health, holds, jobs,
     orders::{buy, look},
+    people::{person, profiles, sessions},
     webhooks::{deliveries, targets},
 };
 
@@ -125,6 +126,41 @@ fn of_carts() -> Vec<Mounted> {
 
 fn of_orders() -> Vec<Mounted> {
     vec![
+        at("/api/v1/sessions", POST, |resource| resource.route(post().to(sessions::create))),
+        at("/session/create", POST, |resource| resource.route(post().to(sessions::create))),
+        at("/api/v1/sessions/{session_id}", "GET, HEAD, PUT, DELETE", |resource| {
+            resource
+                .route(get().to(sessions::get))
+                .route(put().to(sessions::replace))
+                .route(delete().to(sessions::delete))
+                .route(head().to(sessions::get))
+        }),
+        at("/session/{session_id}", "GET, HEAD, DELETE", |resource| {
+            resource
+                .route(get().to(sessions::get))
+                .route(delete().to(sessions::delete))
+                .route(head().to(sessions::get))
+        }),
+        at("/api/v1/sessions/{session_id}/login", POST, |resource| {
+            resource.route(post().to(sessions::log_in))
+        }),
+        at("/api/v1/users/{user_id}", DELETE, |resource| resource.route(delete().to(person::erase))),
+        at("/api/v1/users/{user_id}/export", GET, read!(person::export)).compressed(),
+        at("/api/v1/users/{user_id}/profile", "GET, HEAD, PUT", |resource| {
+            resource
+                .route(get().to(profiles::get))
+                .route(put().to(profiles::put))
+                .route(head().to(profiles::get))
+        }),
+        at("/api/v1/users/{user_id}/sessions", "GET, HEAD, DELETE", |resource| {
+            resource
+                .route(get().to(sessions::list))
+                .route(delete().to(sessions::end_all))
+                .route(head().to(sessions::list))
+        }),
+        at("/api/v1/users/{user_id}/sessions/{handle}", DELETE, |resource| {
+            resource.route(delete().to(sessions::end))
+        }),
         at("/api/v1/guests", POST, |resource| resource.route(post().to(guests::create))),
         at("/api/v1/orders/{order_id}", GET, read!(look::get)),
         at("/api/v1/orders/{order_id}/status", GET, read!(look::status)),

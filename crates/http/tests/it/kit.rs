@@ -21,10 +21,15 @@ use cartwright_domain::{
 };
 use cartwright_edge::Purger;
 use cartwright_events::EventService;
-use cartwright_http::{Access, AppState, HttpSettings};
+use cartwright_http::{Access, AppState, HttpSettings, People};
+use cartwright_identity::{
+    people::{NobodyRestocks, PeopleParts, PeopleService},
+    profiles::{ProfileParts, ProfileService},
+    sessions::{NobodyListens, SessionParts, SessionService},
+};
 use cartwright_jobs::JobQueue;
 use cartwright_orders::{OrderService, StockListener};
-use cartwright_storage::{ImportedProduct, PastOrder, ShopStore};
+use cartwright_storage::{ImportedProduct, PastOrder, SessionPolicy, SessionStore, ShopStore};
 use cartwright_testkit::TlsFiles;
 use cartwright_webhooks::{Policy, Resolve, Sender};
 use serde_json::Value;
@@ -61,9 +66,10 @@ impl Shop {
             let (carts, catalog, orders) = start(&store).await;
             let jobs = JobQueue::new(Arc::clone(&store) as _);
             let events = start_events(&store, &jobs);
-            (store, database, carts, catalog, orders, jobs, events)
+            let people = start_people(&store);
+            (store, database, carts, catalog, orders, jobs, events, people)
         };
-        let (store, database, carts, catalog, orders, jobs, events) =
+        let (store, database, carts, catalog, orders, jobs, events, people) =
             std::thread::scope(|scope| scope.spawn(|| runtime.block_on(start)).join().unwrap());
         let state = AppState {
             carts,
@@ -71,6 +77,7 @@ impl Shop {
             jobs,
             orders,
             events,
+            people,
             access,
             limits: None,
             settings: Arc::new(settings),
@@ -190,6 +197,32 @@ async fn start(store: &Arc<dyn ShopStore>) -> (CartService, CatalogService, Orde
         },
     });
     (carts, catalog, orders)
+}
+
+fn start_people(store: &Arc<dyn ShopStore>) -> People {
+    let sessions = SessionService::start(SessionParts {
+        store: Arc::clone(store) as Arc<dyn SessionStore>,
+        listener: Arc::new(NobodyListens),
+        clock: Arc::new(SystemClock),
+        policy: SessionPolicy::default(),
+    });
+    let profiles = ProfileService::start(ProfileParts {
+        store: Arc::clone(store),
+        cache: None,
+        clock: Arc::new(SystemClock),
+        waiting: 1_000,
+    });
+    let people = PeopleService::start(PeopleParts {
+        store: Arc::clone(store),
+        carts: None,
+        histories: None,
+        profiles: None,
+        sessions: sessions.clone(),
+        events: Arc::new(EventHub::new()),
+        stock: Arc::new(NobodyRestocks),
+        clock: Arc::new(SystemClock),
+    });
+    People { sessions, profiles, people }
 }
 
 fn start_events(store: &Arc<dyn ShopStore>, jobs: &JobQueue) -> EventService {

@@ -26,6 +26,7 @@ mod kit;
 mod limits;
 mod operations;
 mod orders;
+mod people;
 mod routes;
 mod stage;
 mod stream;

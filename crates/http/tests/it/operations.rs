@@ -68,6 +68,8 @@ async fn the_document_has_every_address_and_no_other() {
                     "queue" => "Queue",
                     "order_id" => "OrderId",
                     "hold_id" => "HoldId",
+                    "session_id" => "SessionId",
+                    "handle" => "Handle",
                     _ => "ProductId",
                 };
                 assert!(parameters.contains(wanted), "{method} {path}: {parameters}");
