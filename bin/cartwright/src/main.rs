@@ -18,6 +18,7 @@ mod people;
 mod progress;
 mod seed;
 mod serve;
+mod sockets;
 mod telemetry;
 mod token;
 mod wiring;

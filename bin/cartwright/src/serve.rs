@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Server, Settings, StoreKind},
-    demo, maintenance, out, people, telemetry,
+    demo, maintenance, out, people, sockets, telemetry,
     wiring::{AnyStore, describe_cache, settle, start_carts, start_catalog, start_events, start_orders},
 };
 
@@ -53,6 +53,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         people: people.clone(),
         access: settings.auth.access(&settings.server).await?,
         limits: settings.limits.start(Arc::clone(&started.limiter))?,
+        load: settings.overload.load(),
         settings: Arc::new(HttpSettings {
             cors_origins: settings.server.cors_origins.clone(),
             edge: settings.edge.control(),
@@ -175,7 +176,10 @@ fn bind(
     configure: impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> anyhow::Result<(actix_web::dev::Server, SocketAddr)> {
     let Listening { key, address: listen, workers } = at;
+    sockets::raise_file_limit(settings, workers);
+    let unread = settings.unread_seconds;
     let server = HttpServer::new(move || App::new().configure(configure.clone()))
+        .on_connect(move |stream, _| sockets::close_unread(stream, unread))
         .workers(workers)
         .max_connections(settings.max_connections)
         .client_request_timeout(settings.request_timeout())

@@ -4,7 +4,7 @@ use std::sync::{
 };
 
 use actix_web::dev::ServerHandle;
-use cartwright_http::{AppState, HttpSettings, configure_operations};
+use cartwright_http::{AppState, HttpSettings, Load, configure_operations};
 use cartwright_jobs::JobQueue;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         people: people.clone(),
         access: settings.auth.access(&settings.server).await?,
         limits: None,
+        load: Load::default(),
         settings: Arc::new(HttpSettings::default()),
         render_metrics: Arc::new(move || metrics.render()),
         draining: Arc::clone(&draining),

@@ -20,7 +20,7 @@ use cartwright_jobs::JobQueue;
 use cartwright_orders::OrderService;
 
 use crate::{
-    access::{Access, Limits},
+    access::{self, Access, Limits, Load},
     catalog::stats,
     openapi::document,
     routes::{self, NotInTheTable},
@@ -108,6 +108,8 @@ pub struct AppState {
     pub access: Access,
     /// How often they may ask. `None`: as often as they like.
     pub limits: Option<Limits>,
+    /// How many requests are under way, and what is refused when they are too many.
+    pub load: Load,
     /// How requests are answered.
     pub settings: Arc<HttpSettings>,
     /// Writes the metrics in the Prometheus text format.
@@ -173,4 +175,5 @@ pub fn describe_metrics() {
         "Requests answered, by route, method and status"
     );
     stats::describe();
+    access::describe();
 }

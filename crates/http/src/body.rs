@@ -19,7 +19,7 @@ use serde_json::{error::Category, value::RawValue};
 use tokio::time::timeout;
 
 use crate::{
-    HttpSettings,
+    AppState, HttpSettings,
     headers::classic,
     problem::{FieldError, Problem},
 };
@@ -28,15 +28,18 @@ use crate::{
 pub(crate) async fn read(
     request: &HttpRequest,
     payload: web::Payload,
-    settings: &HttpSettings,
+    state: &AppState,
 ) -> Result<Bytes, Problem> {
-    let limit = settings.body_limit;
+    let HttpSettings { body_limit: limit, body_patience, .. } = *state.settings;
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|n| n > limit) {
         return Err(Problem::TooLarge(limit));
     }
-    let body = match timeout(settings.body_patience, payload.to_bytes_limited(limit)).await {
+    let waiting = state.load.aside();
+    let body = timeout(body_patience, payload.to_bytes_limited(limit)).await;
+    drop(waiting);
+    let body = match body {
         Ok(Ok(body)) => body.map_err(Problem::BodyLost)?,
         Ok(Err(_larger)) => return Err(Problem::TooLarge(limit)),
         Err(_elapsed) => return Err(Problem::TooSlow),

@@ -88,7 +88,7 @@ pub(crate) async fn count(request: HttpRequest, state: Data<AppState>) -> Answer
     responses((status = 200, description = "The cart after it", body = wire::Cart)))]
 pub(crate) async fn add(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (owner, forgiving) = (owner(&request)?, classic(&request));
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let product_id = fields.product_id();
     let quantity = fields.quantity_to_add();
@@ -115,7 +115,7 @@ pub(crate) async fn add(request: HttpRequest, state: Data<AppState>, payload: Pa
     responses((status = 200, description = "The cart after it", body = wire::Cart)))]
 pub(crate) async fn set_quantity(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (owner, product_id) = (owner(&request)?, product(&request)?);
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let quantity = wanted_quantity(&request, &bytes)?;
     let command = Command::SetQuantity { product_id, quantity };
     change(&state, CartRequest { owner, command, expected: expected(&request)?, claim: None }).await
@@ -197,7 +197,7 @@ async fn without_body(
 pub(crate) async fn merge(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (owner, forgiving) = (owner(&request)?, classic(&request));
     let dry_run = query_flag(&request, "dry_run")?;
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let caller = Caller::of(&request);
     // Whose token comes along need not be named.

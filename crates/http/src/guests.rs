@@ -7,13 +7,16 @@ use actix_web::{
         StatusCode,
         header::{CACHE_CONTROL, HeaderValue, SET_COOKIE},
     },
+    web::Data,
 };
 use cartwright_identity::GuestToken;
 
 use crate::{
-    access::GUEST_COOKIE,
+    AppState,
+    access::{GUEST_COOKIE, sent_by_another_site},
     answer::{Answer, plain, text},
     headers::query_flag,
+    problem::Problem,
     wire,
 };
 
@@ -40,8 +43,12 @@ pub(crate) struct Guest {
 #[utoipa::path(post, path = "/api/v1/guests", tag = "guests", operation_id = "create_guest",
     params(("cookie" = Option<bool>, Query, description = "Set a cookie")),
     responses((status = 201, description = "The guest", body = Guest)))]
-pub(crate) async fn create(request: HttpRequest) -> Answer {
+pub(crate) async fn create(request: HttpRequest, state: Data<AppState>) -> Answer {
     let in_cookie = query_flag(&request, "cookie")?;
+    // It would take the place of the cookie by which he has a cart already.
+    if in_cookie && sent_by_another_site(&request, &state.settings.cors_origins) {
+        return Err(Problem::CrossSite);
+    }
     let token = GuestToken::generate();
     let guest_id = token.owner().as_str().to_owned();
     let shown = (!in_cookie).then(|| token.expose());

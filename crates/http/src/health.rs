@@ -161,5 +161,6 @@ pub(crate) async fn redis_info(state: Data<AppState>) -> HttpResponse {
     responses((status = 200, description = "All of them", content_type = "text/plain", body = String)))]
 pub(crate) async fn metrics(state: Data<AppState>) -> HttpResponse {
     stats::record(&state.catalog);
+    state.load.record();
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body((state.render_metrics)())
 }

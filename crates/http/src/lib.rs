@@ -33,7 +33,7 @@ mod sse;
 mod webhooks;
 mod wire;
 
-pub use access::{Access, Limits, Quotas};
+pub use access::{Access, Limits, Load, MostUnderWay, Quotas};
 pub use app::{
     AppState, EdgeControl, HttpSettings, People, addresses, check_routes, configure, configure_operations,
     create_app, describe_metrics, openapi,

@@ -18,7 +18,10 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::{
         Method,
-        header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+            REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+        },
     },
 };
 use metrics::{Counter, Histogram};
@@ -28,6 +31,9 @@ use crate::{problem::Problem, render::problem_body};
 /// The header that carries the request id, both ways.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+/// What is not meant to be looked at as a page does nothing as one, and nobody shows it inside of his own.
+const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Observes one route.
 pub(crate) struct Observe {
@@ -141,6 +147,11 @@ where
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, request_id.clone());
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        headers.insert(REFERRER_POLICY, NO_REFERRER);
+        // The pages that there are say what they need.
+        if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+            headers.insert(CONTENT_SECURITY_POLICY, NO_PAGE);
+        }
         Poll::Ready(Ok(match problem {
             None => response.map_into_left_body(),
             Some(body) => {

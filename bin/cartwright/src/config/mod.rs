@@ -12,6 +12,7 @@ mod holds;
 mod jobs;
 mod limits;
 mod orders;
+mod overload;
 mod secret;
 mod server;
 mod sessions;
@@ -38,6 +39,7 @@ pub(crate) use self::{
     jobs::{InServe, Jobs},
     limits::Limits,
     orders::Orders,
+    overload::Overload,
     secret::{SecretText, SecretUrl},
     server::{LogFormat, Server, half_the_cores},
     sessions::{SessionPlace, Sessions},
@@ -63,12 +65,13 @@ pub(crate) struct Settings {
     pub(crate) webhooks: Webhooks,
     pub(crate) auth: Auth,
     pub(crate) limits: Limits,
+    pub(crate) overload: Overload,
     pub(crate) sessions: Sessions,
 }
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "server", "database", "cache", "carts", "catalog", "orders", "holds", "edge", "jobs", "events",
-    "webhooks", "auth", "limits", "sessions",
+    "webhooks", "auth", "limits", "overload", "sessions",
 ];
 
 impl Settings {
@@ -110,6 +113,7 @@ impl Settings {
             webhooks: section(&map, "webhooks")?,
             auth: section(&map, "auth")?,
             limits: section(&map, "limits")?,
+            overload: section(&map, "overload")?,
             sessions: section(&map, "sessions")?,
         };
         settings.check()?;
@@ -318,6 +322,8 @@ mod tests {
             (&[("REDIS_URL", "http://u:hunter2@h")], "cache.redis_url"),
             (&[("REDIS_REPLICA_URLS", "redis://h")], "cache.redis_url"),
             (&[("CARTWRIGHT__SERVER__LISTEN", "0.0.0.0:8000")], "auth.force"),
+            (&[("CARTWRIGHT__SERVER__UNREAD_SECONDS", "0")], "server.unread_seconds"),
+            (&[("CARTWRIGHT__OVERLOAD__SEARCHES", "-1")], "overload.searches"),
             (&[("CARTWRIGHT__SESSIONS__STORE", "memory")], "sessions.store"),
             (&[("CARTWRIGHT__SESSIONS__MINUTES", "0")], "sessions.minutes"),
             (&[("CARTWRIGHT__LIMITS__WRITES", "-1")], "limits.writes"),
@@ -389,6 +395,7 @@ mod tests {
             ("holds", include_str!("holds.rs")),
             ("auth", include_str!("auth.rs")),
             ("limits", include_str!("limits.rs")),
+            ("overload", include_str!("overload.rs")),
             ("sessions", include_str!("sessions.rs")),
         ] {
             for field in

@@ -24,6 +24,9 @@ pub(crate) struct Server {
     /// How long an idle connection stays open. Too high: idle connections pile up. Too low: clients connect anew for
     /// each request; lower than the load balancer's: it answers 502 now and then.
     pub(crate) keep_alive: u64,
+    /// How long a client may leave unread what it asked for (on Linux). Too high: clients that do not read hold connections
+    /// and answers. Too low: clients on bad lines are cut off.
+    pub(crate) unread_seconds: u64,
     /// How long readiness says no before connections are refused. Too high: restarts take long. Too low: a load
     /// balancer still sends requests when the port closes. 0: at once.
     pub(crate) drain_seconds: u64,
@@ -55,6 +58,7 @@ impl Default for Server {
             max_connections: 10_000,
             client_request_timeout: 10,
             keep_alive: 75,
+            unread_seconds: 30,
             drain_seconds: 0,
             shutdown_seconds: 30,
             cors_origins: Vec::new(),
@@ -78,6 +82,10 @@ impl Server {
         ensure!(
             self.client_request_timeout >= 1,
             "configuration key `server.client_request_timeout`: it is at least 1 second"
+        );
+        ensure!(
+            (1..=86_400).contains(&self.unread_seconds),
+            "configuration key `server.unread_seconds`: it is from 1 to 86400"
         );
         Ok(())
     }

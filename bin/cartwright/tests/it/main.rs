@@ -21,4 +21,5 @@ mod products;
 mod receiver;
 mod rush;
 mod serve;
+mod slow;
 mod workers;

@@ -95,15 +95,17 @@ impl Caller {
     /// It must be he who asks, and not some page that he has open in his browser: browsers say from where a request comes.
     pub(super) fn came_by_himself(&self, request: &HttpRequest, origins: &[String]) -> Result<(), Problem> {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if !self.ambient || reads {
-            return Ok(());
-        }
-        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let elsewhere = matches!(header(FETCH_SITE), Some("cross-site" | "same-site"));
-        let allowed = |origin: &str| origins.iter().any(|known| known == origin);
-        if elsewhere && !header(ORIGIN).is_some_and(allowed) {
+        if self.ambient && !reads && sent_by_another_site(request, origins) {
             return Err(Problem::CrossSite);
         }
         Ok(())
     }
+}
+
+/// Whether a browser says that a page of another site sent this, and not one that may.
+pub(crate) fn sent_by_another_site(request: &HttpRequest, origins: &[String]) -> bool {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let elsewhere = matches!(header(FETCH_SITE), Some("cross-site" | "same-site"));
+    let allowed = |origin: &str| origins.iter().any(|known| known == origin);
+    elsewhere && !header(ORIGIN).is_some_and(allowed)
 }

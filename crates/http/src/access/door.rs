@@ -1,10 +1,10 @@
 //! The middleware in front of every handler: lets in who may call it, and as often as he may.
 
 use std::{
-    future::{Ready, ready},
+    future::Ready,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use actix_web::{
@@ -19,9 +19,15 @@ use super::{
     Caller, Group, Limits, TABLE, Who,
     credentials::Known,
     limits::Counted,
+    load::{UnderWay, Worth},
     table::{Row, Rule},
 };
 use crate::{AppState, problem::Problem};
+
+/// Bytes of path and query at most.
+const MOST_OF_ADDRESS: usize = 8 * 1024;
+/// Bytes of names and values of headers at most: an access token has a few thousand.
+const MOST_OF_HEADERS: usize = 16 * 1024;
 
 /// Who may call one address, and how often, method by method.
 #[derive(Clone)]
@@ -53,10 +59,23 @@ impl Rules {
         Self { state: state.clone(), rules: rows.flat_map(Row::each).collect() }
     }
 
-    /// Who may call this. What is not in the table is for nobody but operators.
-    fn of_method(&self, method: &Method) -> (Who, Group) {
+    /// What is said of this. What is not in the table is for nobody but operators.
+    fn rule(&self, method: &Method) -> (Who, Group, Worth) {
         let rule = self.rules.iter().find(|rule| rule.method == method);
-        rule.map_or((Who::Operators, Group::Writes), |rule| (rule.who, rule.group))
+        rule.map_or((Who::Operators, Group::Writes, Worth::Others), |rule| (rule.who, rule.group, rule.worth))
+    }
+
+    /// Before anything else is looked at: whether it is of a size to be looked at, and whether there is time for it.
+    pub(crate) fn begin(&self, request: &HttpRequest) -> Result<Option<UnderWay>, Problem> {
+        let length = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
+        if length > MOST_OF_ADDRESS {
+            return Err(Problem::AddressTooLong(MOST_OF_ADDRESS));
+        }
+        let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+        if headers.sum::<usize>() > MOST_OF_HEADERS {
+            return Err(Problem::HeadersTooLarge(MOST_OF_HEADERS));
+        }
+        self.state.load.begin(self.rule(request.method()).2)
     }
 
     fn limits(&self, group: Group) -> Option<&Limits> {
@@ -65,7 +84,7 @@ impl Rules {
 
     /// Whether a request may come in, as far as it is known at once. `named`: the `user_id` of its path.
     fn look(&self, request: &HttpRequest, named: Option<&str>) -> Result<Look, Problem> {
-        let (who, group) = self.of_method(request.method());
+        let (who, group, _) = self.rule(request.method());
         let counted = self.limits(group).is_some();
         let known = if who == Who::Anyone {
             Known::Caller(Caller::default())
@@ -100,7 +119,7 @@ impl Rules {
         named: Option<&str>,
         known: Known,
     ) -> Result<(Caller, Option<Counted>), Refused> {
-        let (who, group) = self.of_method(request.method());
+        let (who, group, _) = self.rule(request.method());
         let caller = match known {
             Known::Caller(caller) => caller,
             Known::Bearer(bearer) => match bearer.verify().await {
@@ -130,13 +149,16 @@ impl Rules {
     }
 
     /// For a read that is not counted, and whose `user_id`, if it has one, is known without the router.
-    pub(crate) async fn admit(&self, request: &HttpRequest, named: &str) -> Result<(), Problem> {
-        match self.look(request, Some(named))? {
-            Look::In(_) => Ok(()),
-            Look::Ask(known) => {
-                self.ask(request, Some(named), known).await.map(drop).map_err(|Refused(problem, _)| problem)
-            }
+    pub(crate) async fn admit(
+        &self,
+        request: &HttpRequest,
+        named: &str,
+    ) -> Result<Option<UnderWay>, Problem> {
+        let begun = self.begin(request)?;
+        if let Look::Ask(known) = self.look(request, Some(named))? {
+            self.ask(request, Some(named), known).await.map_err(|Refused(problem, _)| problem)?;
         }
+        Ok(begun)
     }
 }
 
@@ -155,7 +177,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(Keeper { inner: Rc::new(inner), rules: self.0.clone() }))
+        std::future::ready(Ok(Keeper { inner: Rc::new(inner), rules: self.0.clone() }))
     }
 }
 
@@ -176,14 +198,19 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        match self.rules.look(request.request(), request.match_info().get("user_id")) {
-            Ok(Look::In(caller)) => {
+        let looked = self.rules.begin(request.request()).and_then(|begun| {
+            let look = self.rules.look(request.request(), request.match_info().get("user_id"))?;
+            Ok((begun, look))
+        });
+        match looked {
+            Ok((begun, Look::In(caller))) => {
                 request.extensions_mut().insert(caller);
-                Entering::Inside { inner: self.inner.call(request) }
+                Entering::Inside { inner: self.inner.call(request), begun }
             }
-            Ok(Look::Ask(known)) => {
+            Ok((begun, Look::Ask(known))) => {
                 let (inner, rules) = (Rc::clone(&self.inner), self.rules.clone());
                 let asking = async move {
+                    let _begun = begun;
                     let named = request.match_info().get("user_id");
                     match rules.ask(request.request(), named, known).await {
                         Ok((caller, counted)) => {
@@ -212,7 +239,7 @@ pin_project_lite::pin_project! {
     /// A request at the door.
     #[project = AtTheDoor]
     pub(crate) enum Entering<F, B> {
-        Inside { #[pin] inner: F },
+        Inside { #[pin] inner: F, begun: Option<UnderWay> },
         Asking { asking: Asking<B> },
         Refused { response: Option<ServiceResponse> },
     }
@@ -227,7 +254,11 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            AtTheDoor::Inside { inner } => inner.poll(context).map_ok(ServiceResponse::map_into_left_body),
+            AtTheDoor::Inside { inner, begun } => {
+                let answered = ready!(inner.poll(context));
+                begun.take();
+                Poll::Ready(answered.map(ServiceResponse::map_into_left_body))
+            }
             AtTheDoor::Asking { asking } => asking.as_mut().poll(context),
             AtTheDoor::Refused { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response.map_into_right_body())),

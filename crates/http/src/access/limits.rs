@@ -1,9 +1,6 @@
 //! How often callers may ask.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{
     HttpRequest,
@@ -79,7 +76,7 @@ pub struct Limits {
     pub limiter: Arc<dyn RateLimiter>,
     /// How often a user or a guest may ask. Operators and services are not counted.
     pub users: Quotas,
-    /// How often all may ask who share an address. `logins` is also how many tokens that are not good may come from there.
+    /// How often all may ask who share an address; those of this machine are not counted. `logins` is also how many tokens that are not good may come from there.
     pub addresses: Quotas,
     /// Whom to believe for whom he asks.
     pub proxies: TrustedProxies,
@@ -105,18 +102,18 @@ impl Limits {
             .zip(self.users.of(group))
             .map(|(owner, quota)| Ask { key: LimitKey::user(group.name(), owner.as_str()), quota });
         let address = self
-            .addresses
-            .of(group)
-            .map(|quota| Ask { key: LimitKey::address(group.name(), self.address(request)), quota });
+            .address(request)
+            .zip(self.addresses.of(group))
+            .map(|(address, quota)| Ask { key: LimitKey::address(group.name(), address), quota });
         self.ask(user.into_iter().chain(address).collect()).await
     }
 
     /// Counts a token that is not good. Who sends too many of them is not told of each that it is not.
     pub(super) async fn admit_failure(&self, request: &HttpRequest) -> Counted {
         let ask = self
-            .addresses
-            .logins
-            .map(|quota| Ask { key: LimitKey::address("failures", self.address(request)), quota });
+            .address(request)
+            .zip(self.addresses.logins)
+            .map(|(address, quota)| Ask { key: LimitKey::address("failures", address), quota });
         self.ask(ask.into_iter().collect()).await
     }
 
@@ -128,11 +125,12 @@ impl Limits {
         Counted { admitted: Decision::admits(&decisions), fields: Fields::of(asks.iter().zip(&decisions)) }
     }
 
-    fn address(&self, request: &HttpRequest) -> IpAddr {
-        // In tests there is no connection.
-        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    /// From where he asks. `None`: from this machine. It may be a proxy that nobody has told us of, and all its shoppers
+    /// together are not one.
+    fn address(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?.ip();
         let lines = request.headers().get_all(self.proxies.header().name()).map(HeaderValue::as_bytes);
-        self.proxies.client_address(peer, lines)
+        Some(self.proxies.client_address(peer, lines)).filter(|address| !address.to_canonical().is_loopback())
     }
 }
 

@@ -4,15 +4,18 @@ mod caller;
 mod credentials;
 mod door;
 mod limits;
+mod load;
 mod table;
 
 pub use credentials::Access;
 pub(crate) use credentials::GUEST_COOKIE;
 pub use limits::{Limits, Quotas};
+pub use load::{Load, MostUnderWay};
 
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Caller, sent_by_another_site};
 pub(crate) use door::{Door, Rules};
 pub(crate) use limits::Group;
+pub(crate) use load::describe;
 pub(crate) use table::{Rule, TABLE, rule};
 
 /// Who may call an address.

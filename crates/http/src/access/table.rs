@@ -5,6 +5,7 @@ use actix_web::http::Method;
 use super::{
     Group,
     Who::{self, Anyone, Caller, Known, Named, Operators, Staff},
+    load::Worth,
 };
 
 /// What may be called by whom.
@@ -28,8 +29,19 @@ impl Row {
             let method: Method = name.parse().ok()?;
             let reads = matches!(method, Method::GET | Method::HEAD);
             let usual = if reads { Group::Reads } else { Group::Writes };
-            Some(Rule { method, who: self.who, group: self.group.unwrap_or(usual) })
+            let group = self.group.unwrap_or(usual);
+            Some(Rule { method, who: self.who, group, worth: self.worth(group) })
         })
+    }
+
+    fn worth(&self, group: Group) -> Worth {
+        const SHOPPING: [&str; 4] = ["/api/v1/carts/", "/cart", "/api/v1/orders", "/api/v1/holds"];
+        match group {
+            Group::Free => Worth::Free,
+            Group::Searches => Worth::Searches,
+            _ if SHOPPING.iter().any(|begin| self.path.starts_with(begin)) => Worth::Shopping,
+            _ => Worth::Others,
+        }
     }
 }
 
@@ -39,6 +51,7 @@ pub(crate) struct Rule {
     pub(crate) method: Method,
     pub(crate) who: Who,
     pub(crate) group: Group,
+    pub(crate) worth: Worth,
 }
 
 const fn row(methods: &'static str, path: &'static str, who: Who) -> Row {

@@ -32,7 +32,7 @@ const MAX_DEPTH: usize = 100;
     responses((status = 200, description = "It is there", body = wire::CachedDocument)))]
 pub(crate) async fn put(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let id = product(&request)?;
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let document: &RawValue = serde_json::from_slice(&bytes).map_err(Problem::Malformed)?;
     if depth(document.get()) > MAX_DEPTH {
         let detail = format!("a document is at most {MAX_DEPTH} levels deep");

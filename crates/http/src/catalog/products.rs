@@ -36,7 +36,7 @@ fn moved(product: &Product) -> Problem {
 }
 
 async fn draft(request: &HttpRequest, state: &AppState, payload: Payload) -> Result<Draft, Problem> {
-    let bytes = body::read(request, payload, &state.settings).await?;
+    let bytes = body::read(request, payload, state).await?;
     Draft::from_json(&bytes).map_err(|error| match error {
         DraftError::Malformed(error) => Problem::Malformed(error),
         DraftError::NotAnObject => Problem::invalid("", "not_an_object", "the body must be a JSON object"),

@@ -40,7 +40,7 @@ fn shown(hold: &Hold) -> Answer {
     responses((status = 201, description = "The hold; `Location` is its address", body = wire::Hold)))]
 pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let owner = owner(&request)?;
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let lines = fields.order_lines();
     let seconds = fields.seconds();
@@ -82,7 +82,7 @@ pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
     responses((status = 200, description = "The hold", body = wire::Hold)))]
 pub(crate) async fn renew(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (id, owner) = (hold_id(&request)?, seen(&request)?);
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(if bytes.is_empty() { b"{}" } else { &bytes })?;
     let seconds = fields.seconds();
     fields.finish(false)?;

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY},
+    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY},
 };
 
 use crate::{answer::Answer, problem::Problem};
@@ -45,7 +45,6 @@ pub(crate) async fn page() -> HttpResponse {
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
         .body(PAGE)
 }
 

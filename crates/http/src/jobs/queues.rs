@@ -54,7 +54,7 @@ async fn set(request: &HttpRequest, state: &AppState, paused: bool) -> Answer {
     request_body = wire::NewRate,
     responses((status = 200, description = "It is limited", body = wire::Limited)))]
 pub(crate) async fn limit(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let rate = fields.rate();
     fields.finish(false)?;

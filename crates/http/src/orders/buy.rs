@@ -45,7 +45,7 @@ pub(crate) fn refused(error: cartwright_domain::OrderError) -> Problem {
     responses((status = 201, description = "The order; `Location` is its address", body = wire::Order)))]
 pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let owner = owner(&request)?;
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let held = fields.hold_id();
     let lines = if held.is_none() { fields.order_lines() } else { None };
@@ -87,7 +87,7 @@ pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload:
     responses((status = 201, description = "The order; `Location` is its address", body = wire::Order)))]
 pub(crate) async fn checkout(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let owner = owner(&request)?;
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(if bytes.is_empty() { b"{}" } else { &bytes })?;
     let said = fields.cart_version();
     let expected_total = fields.expected_total(state.settings.default_currency);
@@ -123,7 +123,7 @@ pub(crate) async fn checkout(request: HttpRequest, state: Data<AppState>, payloa
     responses((status = 200, description = "How far it is now", body = wire::Progress)))]
 pub(crate) async fn step(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let id = order_id(&request)?;
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let (to, reason, progress) = (fields.order_status(), fields.reason(), fields.progress());
     fields.finish(false)?;
@@ -141,7 +141,7 @@ pub(crate) async fn step(request: HttpRequest, state: Data<AppState>, payload: P
     responses((status = 200, description = "The order", body = wire::Order)))]
 pub(crate) async fn cancel(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (id, owner): (_, Option<OwnerId>) = (order_id(&request)?, seen(&request)?);
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(if bytes.is_empty() { b"{}" } else { &bytes })?;
     let reason = fields.reason();
     fields.finish(false)?;

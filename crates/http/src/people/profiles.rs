@@ -43,7 +43,7 @@ pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
     responses((status = 200, description = "The profile", body = wire::Profile)))]
 pub(crate) async fn put(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let owner = owner_named(request.match_info().get("user_id").unwrap_or_default())?;
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let data = fields.data();
     fields.finish(false)?;

@@ -54,7 +54,7 @@ fn secret(status: StatusCode, body: bytes::Bytes) -> actix_web::HttpResponse {
     request_body = wire::NewData,
     responses((status = 201, description = "The session, with its name", body = wire::Session)))]
 pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let data = if classic(&request) {
         body::document(if bytes.is_empty() { b"{}" } else { &bytes })?
     } else {
@@ -86,7 +86,7 @@ pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
 pub(crate) async fn replace(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let id = session_id(&request)?;
     his(&request, &state.people.sessions.read(&id).await?)?;
-    let bytes = body::read(&request, payload, &state.settings).await?;
+    let bytes = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let data = fields.data();
     fields.finish(false)?;

@@ -103,6 +103,10 @@ pub(crate) enum Problem {
     NotJson,
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    #[error("the address is longer than {0} bytes")]
+    AddressTooLong(usize),
+    #[error("the headers are larger than {0} bytes")]
+    HeadersTooLarge(usize),
     #[error("the body came too slowly")]
     TooSlow,
     #[error("the body did not arrive")]
@@ -117,6 +121,8 @@ pub(crate) enum Problem {
     NoKeys,
     #[error("too many requests")]
     TooMany,
+    #[error("too many requests are under way")]
+    Overloaded,
     /// With the header that would have said so.
     #[error("it is not said for whom this is")]
     NoUser(&'static str),
@@ -336,6 +342,18 @@ impl Problem {
                 "Body too large",
                 format!("A body has at most {limit} bytes."),
             ),
+            Self::AddressTooLong(limit) => entry(
+                StatusCode::URI_TOO_LONG,
+                "address_too_long",
+                "Address too long",
+                format!("Path and query have at most {limit} bytes."),
+            ),
+            Self::HeadersTooLarge(limit) => entry(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "headers_too_large",
+                "Headers too large",
+                format!("All headers together have at most {limit} bytes."),
+            ),
             Self::TooSlow => entry(
                 StatusCode::REQUEST_TIMEOUT,
                 "body_too_slow",
@@ -374,6 +392,7 @@ impl Problem {
                 "More requests than are taken in this time. Nothing was changed; try again after as many seconds as \
                  Retry-After says.",
             ),
+            Self::Overloaded => overloaded(),
             Self::NoUser(header) => entry(
                 StatusCode::BAD_REQUEST,
                 "missing_user",

@@ -43,13 +43,15 @@ const CART: &str = "/api/v1/carts/{user_id}";
 
 /// Those that are asked for most, in front of all others, where they are mounted as well.
 pub(super) fn hot(config: &mut ServiceConfig, state: &Data<AppState>) {
-    let handler = async |request: &HttpRequest, state: &AppState, id: &str| {
+    let rules = Rules::of(CACHED, state);
+    let handler = async move |request: &HttpRequest, state: &AppState, id: &str| {
+        let _begun = rules.begin(request)?;
         cached::cached_by(request, state, product_named(id)?).await
     };
     config.service(Hot { route: CACHED, handler, state: state.clone() });
     let rules = Rules::of(CART, state);
     let handler = async move |request: &HttpRequest, state: &AppState, id: &str| {
-        rules.admit(request, id).await?;
+        let _begun = rules.admit(request, id).await?;
         carts::get_cart_of(request, state, owner_named(id)?).await
     };
     config.service(Hot { route: CART, handler, state: state.clone() });

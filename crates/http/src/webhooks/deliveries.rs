@@ -38,7 +38,7 @@ pub(crate) async fn test(request: HttpRequest, state: Data<AppState>) -> Answer 
     responses((status = 202, description = "They will be sent", body = wire::Replaying)))]
 pub(crate) async fn replay(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let id = id(&request)?;
-    let body = body::read(&request, payload, &state.settings).await?;
+    let body = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&body)?;
     let (after, until) = (fields.event_number("after", true), fields.event_number("until", false));
     fields.finish(false)?;

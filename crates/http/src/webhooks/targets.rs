@@ -22,7 +22,7 @@ use crate::{
     request_body = wire::NewTarget,
     responses((status = 201, description = "It is told from now on", body = wire::MadeTarget)))]
 pub(crate) async fn add(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
-    let body = body::read(&request, payload, &state.settings).await?;
+    let body = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&body)?;
     let url = fields.url(true);
     let types = fields.event_types();
@@ -67,7 +67,7 @@ pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
     responses((status = 200, description = "The target", body = wire::Target)))]
 pub(crate) async fn change(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let id = id(&request)?;
-    let body = body::read(&request, payload, &state.settings).await?;
+    let body = body::read(&request, payload, &state).await?;
     let mut fields = Fields::of_body(&body)?;
     let change = TargetChange {
         url: fields.url(false),

@@ -21,7 +21,7 @@ use cartwright_domain::{
 };
 use cartwright_edge::Purger;
 use cartwright_events::EventService;
-use cartwright_http::{Access, AppState, HttpSettings, People};
+use cartwright_http::{Access, AppState, HttpSettings, Load, People};
 use cartwright_identity::{
     people::{NobodyRestocks, PeopleParts, PeopleService},
     profiles::{ProfileParts, ProfileService},
@@ -80,6 +80,7 @@ impl Shop {
             people,
             access,
             limits: None,
+            load: Load::default(),
             settings: Arc::new(settings),
             render_metrics: Arc::new(|| String::from("cartwright_up 1\n")),
             draining: Arc::new(AtomicBool::new(false)),
@@ -284,7 +285,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn read(response: ServiceResponse<BoxBody>) -> Self {
+    pub(crate) async fn read(response: ServiceResponse<BoxBody>) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body()).await.unwrap();
         Self { status, headers, body: String::from_utf8_lossy(&body).into_owned() }

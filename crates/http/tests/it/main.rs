@@ -17,6 +17,7 @@ mod dashboard;
 mod database;
 mod devtools;
 mod events;
+mod hardening;
 mod holds;
 #[path = "../../../webhooks/tests/it/hostile.rs"]
 mod hostile;
