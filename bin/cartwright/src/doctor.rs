@@ -1,5 +1,7 @@
 //! Finds what is wrong before users do, and says how to mend it.
 
+mod callers;
+
 use std::{net::TcpListener, process::ExitCode, time::Duration};
 
 use cartwright_cache_redis::{ServerReport, doctor as ask_redis};
@@ -48,6 +50,7 @@ pub(crate) async fn run(settings: anyhow::Result<Settings>) -> anyhow::Result<Ex
         Ok(settings) => {
             findings.ok("configuration", "every key is known and in its range");
             port(&mut findings, &settings);
+            callers::callers(&mut findings, &settings).await;
             database(&mut findings, &settings).await?;
             redis(&mut findings, &settings).await?;
             varnishes(&mut findings, &settings.edge).await?;
@@ -65,13 +68,6 @@ fn port(findings: &mut Findings, settings: &Settings) {
             format_args!("{address}: {error}"),
             "fine when it is this server that runs there; else choose another with CARTWRIGHT__SERVER__LISTEN",
         ),
-    }
-    if settings.auth.force {
-        findings.warn(
-            "auth.force",
-            "callers are believed on whatever address",
-            "only behind a gateway that authenticates them",
-        );
     }
     for (key, on, what) in [
         (

@@ -145,3 +145,29 @@ fn doctor_tells_a_good_varnish_from_a_bad_one() {
         assert!(said.contains(&line), "{said}");
     }
 }
+
+#[tokio::test]
+async fn doctor_tells_who_would_be_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = doctor(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("ok    auth.mode: trusted-header"), "{said}");
+
+    let secret = "0123456789abcdef0123456789abcdef";
+    let jwt = [("CARTWRIGHT__AUTH__MODE", "jwt"), ("CARTWRIGHT__AUTH__SECRET", secret)];
+    let (code, said) = doctor(folder.path(), &jwt);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("jwt: 1 keys configured, 0 fetched"), "{said}");
+    assert!(said.contains("warn  auth.audiences"), "{said}");
+    assert!(!said.contains(secret), "{said}");
+    let audience = ("CARTWRIGHT__AUTH__AUDIENCES", "shop");
+    let (_, said) = doctor(folder.path(), &[jwt[0], jwt[1], audience]);
+    assert!(!said.contains("warn  auth"), "{said}");
+
+    let nowhere = format!("http://127.0.0.1:{}/keys", cartwright_testkit::ports::free_port());
+    let keys = [jwt[0], audience, ("CARTWRIGHT__AUTH__JWKS_URL", nowhere.as_str())];
+    let (code, said) = doctor(folder.path(), &keys);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("fail  auth.jwks_url"), "{said}");
+    assert!(said.contains("warn  auth.issuers"), "{said}");
+}
