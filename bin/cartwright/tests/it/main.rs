@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should say so and end"
 )]
 
+mod callers;
 #[path = "../../src/load/client.rs"]
 mod client;
 mod commands;
