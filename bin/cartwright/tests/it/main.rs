@@ -23,4 +23,5 @@ mod receiver;
 mod rush;
 mod serve;
 mod slow;
+mod tokens;
 mod workers;

@@ -35,6 +35,8 @@ pub(super) enum Known {
     Caller(Caller),
     /// Somebody with a token that was not seen lately.
     Bearer(Bearer),
+    /// Somebody whose credentials are not even of the right form.
+    Refused,
 }
 
 /// A token to be verified.
@@ -55,12 +57,16 @@ impl Access {
 
     /// Who says that he calls.
     pub(super) fn look(&self, request: &HttpRequest) -> Result<Known, Problem> {
-        let guest = Guest::of(request)?;
-        match self {
+        let known = Guest::of(request).and_then(|guest| match self {
             Self::TrustedHeader { anonymous_admin } => {
                 believed(request, guest, *anonymous_admin).map(Known::Caller)
             }
             Self::Tokens(verifier) => with_token(request, guest, verifier),
+        });
+        match known {
+            // To be counted as all that are not good.
+            Err(Problem::BadCredentials) => Ok(Known::Refused),
+            other => other,
         }
     }
 }

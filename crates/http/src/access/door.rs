@@ -97,7 +97,7 @@ impl Rules {
                 let free = !counted || caller.is_staff();
                 Ok(if free { Look::In(caller) } else { Look::Ask(Known::Caller(caller)) })
             }
-            bearer @ Known::Bearer(_) => Ok(Look::Ask(bearer)),
+            other @ (Known::Bearer(_) | Known::Refused) => Ok(Look::Ask(other)),
         }
     }
 
@@ -126,6 +126,7 @@ impl Rules {
                 Ok(caller) => caller,
                 Err(problem) => return Err(self.failed(request, problem).await),
             },
+            Known::Refused => return Err(self.failed(request, Problem::BadCredentials).await),
         };
         self.check(request, &caller, who, named)?;
         let Some(limits) = self.limits(group).filter(|_| !caller.is_staff()) else {

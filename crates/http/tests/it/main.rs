@@ -17,6 +17,7 @@ mod dashboard;
 mod database;
 mod devtools;
 mod events;
+mod forged;
 mod hardening;
 mod holds;
 #[path = "../../../webhooks/tests/it/hostile.rs"]
@@ -29,6 +30,7 @@ mod operations;
 mod orders;
 mod people;
 mod routes;
+mod socket;
 mod stage;
 mod stream;
 mod tokens;
