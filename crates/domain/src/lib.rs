@@ -12,6 +12,7 @@ mod document;
 mod gate;
 mod hold;
 mod ids;
+mod members;
 mod merge;
 mod money;
 mod order;
@@ -33,6 +34,7 @@ pub use document::{DocumentError, JsonObject};
 pub use gate::{Gate, GateState, OpenGate, ReadSet};
 pub use hold::{Hold, HoldError, HoldId, HoldIdError, HoldStatus, UnknownHoldStatus};
 pub use ids::{IdError, OwnerId, ProductId};
+pub use members::Members;
 pub use merge::{MergeReport, MergedLine, merge};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{

@@ -11,8 +11,8 @@ use actix_web::{
 };
 use bytes::Bytes;
 use cartwright_domain::{
-    Currency, DocumentError, HoldId, JsonObject, Money, OrderStatus, OwnerId, ProductData, ProductId,
-    Quantity, QuantityError,
+    Currency, DocumentError, HoldId, JsonObject, Members, Money, OrderStatus, OwnerId, ProductData,
+    ProductId, Quantity, QuantityError,
 };
 use cartwright_storage::{Progress, Rate};
 use serde_json::{error::Category, value::RawValue};
@@ -60,6 +60,9 @@ fn called_json(request: &HttpRequest) -> bool {
 /// The highest rate of a queue, in a second.
 const MOST_JOBS: f64 = 1e6;
 
+/// So many faults say enough: no answer is much longer than what was sent.
+const MANY: usize = 100;
+
 /// The members of an object, taken one by one; what is wrong is collected.
 pub(crate) struct Fields<'a> {
     at: Cow<'static, str>,
@@ -71,12 +74,22 @@ impl<'a> Fields<'a> {
     /// The members of the body.
     pub(crate) fn of_body(body: &'a [u8]) -> Result<Self, Problem> {
         match serde_json::from_slice(body) {
-            Ok(members) => Ok(Self { at: Cow::Borrowed(""), members, errors: Vec::new() }),
+            Ok(members) => Ok(Self::of(Cow::Borrowed(""), members)),
             Err(error) if error.classify() == Category::Data => {
                 Err(Problem::invalid("", "not_an_object", "the body must be a JSON object"))
             }
             Err(error) => Err(Problem::Malformed(error)),
         }
+    }
+
+    /// A field that stands there more than once is refused: somebody on the way may have looked at the other one.
+    fn of(at: Cow<'static, str>, members: Members<'a>) -> Self {
+        let mut fields = Self { at, members: members.values, errors: Vec::new() };
+        for name in members.repeated.iter().take(MANY) {
+            let short = short(name);
+            fields.wrong(&short, "repeated_field", format!("{short:?} stands there more than once"));
+        }
+        fields
     }
 
     fn wrong(&mut self, name: &str, code: &'static str, detail: impl ToString) {
@@ -175,12 +188,15 @@ impl<'a> Fields<'a> {
         };
         let mut bought = Vec::with_capacity(lines.len());
         for (at, line) in lines.into_iter().enumerate() {
+            if self.errors.len() >= MANY {
+                break;
+            }
             let at = format!("{}/lines/{at}", self.at);
             let Ok(members) = serde_json::from_str(line.get()) else {
                 self.errors.push(FieldError::new(at, "not_an_object", "a line must be an object"));
                 continue;
             };
-            let mut inner = Fields { at: Cow::Owned(at), members, errors: Vec::new() };
+            let mut inner = Fields::of(Cow::Owned(at), members);
             let line = (inner.product_id(), inner.quantity_to_add());
             inner.no_more(false);
             self.errors.append(&mut inner.errors);
@@ -309,7 +325,7 @@ impl<'a> Fields<'a> {
             self.wrong("product_data", "not_an_object", "product_data must be an object");
             return None;
         };
-        let mut inner = Fields { at: Cow::Borrowed("/product_data"), members, errors: Vec::new() };
+        let mut inner = Fields::of(Cow::Borrowed("/product_data"), members);
         let name = inner.name();
         let currency = inner.currency(default);
         let price = inner.price(currency.unwrap_or(default));
@@ -356,8 +372,8 @@ impl<'a> Fields<'a> {
     /// What was not taken is unknown, which a forgiving address ignores.
     fn no_more(&mut self, forgiving: bool) {
         if !forgiving {
-            for name in std::mem::take(&mut self.members).into_keys() {
-                let short: String = name.chars().take(100).collect();
+            for name in std::mem::take(&mut self.members).into_keys().take(MANY) {
+                let short = short(&name);
                 self.wrong(&short, "unknown_field", format!("there is no field {short:?}"));
             }
         }
@@ -366,8 +382,14 @@ impl<'a> Fields<'a> {
     /// All that is wrong, if anything is.
     pub(crate) fn finish(mut self, forgiving: bool) -> Result<(), Problem> {
         self.no_more(forgiving);
+        self.errors.truncate(MANY);
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::Invalid(self.errors)) }
     }
+}
+
+/// The beginning of a name that a client has made up.
+fn short(name: &str) -> String {
+    name.chars().take(100).collect()
 }
 
 /// A body that is itself what a session is to carry.

@@ -34,9 +34,14 @@ impl Fault {
     }
 
     pub(crate) fn unknown(name: &str) -> Self {
-        let short: String = name.chars().take(100).collect();
-        let pointer = short.replace('~', "~0").replace('/', "~1");
-        Self::new(format!("/{pointer}"), "unknown_field", format!("there is no field {short:?}"))
+        let (short, pointer) = shown(name);
+        Self::new(pointer, "unknown_field", format!("there is no field {short:?}"))
+    }
+
+    /// A field that stands there more than once.
+    pub(crate) fn repeated(name: &str) -> Self {
+        let (short, pointer) = shown(name);
+        Self::new(pointer, "repeated_field", format!("{short:?} stands there more than once"))
     }
 
     pub(crate) fn id(error: &IdError) -> Self {
@@ -69,4 +74,11 @@ impl Fault {
         };
         Self::new("/attributes", code, error)
     }
+}
+
+/// The beginning of a name that a client has made up, and a pointer to it.
+fn shown(name: &str) -> (String, String) {
+    let short: String = name.chars().take(100).collect();
+    let pointer = format!("/{}", short.replace('~', "~0").replace('/', "~1"));
+    (short, pointer)
 }

@@ -1,9 +1,7 @@
-use std::collections::BTreeMap;
-
 use cartwright_domain::{
-    Attributes, AttributesError, Category, Currency, Description, ProductId, ProductName, Stock,
+    Attributes, AttributesError, Category, Currency, Description, Members, ProductId, ProductName, Stock,
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::{Draft, DraftError, Fault};
 
@@ -18,13 +16,13 @@ impl Draft {
     /// # Errors
     /// [`DraftError`] when it is none. What is wrong with its members is told later.
     pub fn from_json(json: &[u8]) -> Result<Self, DraftError> {
-        let members: BTreeMap<String, &RawValue> =
-            serde_json::from_slice(json).map_err(|error| match error.classify() {
-                serde_json::error::Category::Data => DraftError::NotAnObject,
-                _ => DraftError::Malformed(error),
-            })?;
+        let members: Members<'_> = serde_json::from_slice(json).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => DraftError::NotAnObject,
+            _ => DraftError::Malformed(error),
+        })?;
         let mut draft = Self::default();
-        for (name, value) in members {
+        draft.faults.extend(members.repeated.iter().take(MANY).map(|name| Fault::repeated(name)));
+        for (name, value) in members.values {
             draft.member(&name, value.get());
         }
         Ok(draft)

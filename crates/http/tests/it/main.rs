@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests panic to fail")]
 
 mod access;
+mod assignment;
 mod catalog_caches;
 mod catalog_classic;
 mod catalog_import;
