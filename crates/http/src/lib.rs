@@ -30,6 +30,7 @@ mod query;
 mod render;
 mod routes;
 mod sse;
+mod unread;
 mod webhooks;
 mod wire;
 

@@ -26,7 +26,7 @@ use actix_web::{
 };
 use metrics::{Counter, Histogram};
 
-use crate::{problem::Problem, render::problem_body};
+use crate::{problem::Problem, render::problem_body, unread::Unread};
 
 /// The header that carries the request id, both ways.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -49,7 +49,7 @@ impl Observe {
 impl<S, B> Transform<S, ServiceRequest> for Observe
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    B: MessageBody,
+    B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
@@ -70,7 +70,7 @@ pub(crate) struct Observer<S> {
 impl<S, B> Service<ServiceRequest> for Observer<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    B: MessageBody,
+    B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
@@ -78,8 +78,8 @@ where
 
     forward_ready!(inner);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let begun = self.watch.begin(&request);
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let begun = self.watch.begin(&mut request);
         begun.until(self.inner.call(request))
     }
 }
@@ -94,6 +94,7 @@ pub(crate) struct Begun {
     request_id: HeaderValue,
     method: &'static str,
     route: Rc<Route>,
+    unread: Option<Unread>,
 }
 
 impl Watch {
@@ -101,12 +102,13 @@ impl Watch {
         Self(Rc::new(Route::new(route)))
     }
 
-    pub(crate) fn begin(&self, request: &ServiceRequest) -> Begun {
+    pub(crate) fn begin(&self, request: &mut ServiceRequest) -> Begun {
         Begun {
             started: Instant::now(),
             request_id: request_id(request.headers()),
             method: method_name(request.method()),
             route: Rc::clone(&self.0),
+            unread: Unread::of(request),
         }
     }
 }
@@ -130,14 +132,14 @@ pin_project_lite::pin_project! {
 impl<F, B> Future for Observed<F>
 where
     F: Future<Output = Result<ServiceResponse<B>, Error>>,
-    B: MessageBody,
+    B: MessageBody + 'static,
 {
     type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(context))?;
-        let Begun { started, request_id, method, route } = this.begun;
+        let Begun { started, request_id, method, route, unread } = this.begun;
         let (status, took) = (response.status().as_u16(), started.elapsed());
         route.count(method, status, took);
         let id = request_id.to_str().unwrap_or_default();
@@ -152,13 +154,17 @@ where
         if !headers.contains_key(CONTENT_SECURITY_POLICY) {
             headers.insert(CONTENT_SECURITY_POLICY, NO_PAGE);
         }
-        Poll::Ready(Ok(match problem {
+        let response = match problem {
             None => response.map_into_left_body(),
             Some(body) => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 response.map_body(|_, _| EitherBody::right(BoxBody::new(body)))
             }
+        };
+        Poll::Ready(Ok(match unread.take() {
+            None => response,
+            Some(unread) => unread.until_sent(response).map_into_right_body(),
         }))
     }
 }

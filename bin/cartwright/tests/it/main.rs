@@ -23,5 +23,6 @@ mod receiver;
 mod rush;
 mod serve;
 mod slow;
+mod smuggling;
 mod tokens;
 mod workers;

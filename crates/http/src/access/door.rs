@@ -11,7 +11,7 @@ use actix_web::{
     Error, HttpMessage, HttpRequest,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-    http::Method,
+    http::{Method, header::UPGRADE},
     web::Data,
 };
 
@@ -74,6 +74,12 @@ impl Rules {
         let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
         if headers.sum::<usize>() > MOST_OF_HEADERS {
             return Err(Problem::HeadersTooLarge(MOST_OF_HEADERS));
+        }
+        // actix-http takes all that follows such a head for its body, whatever length it names: a proxy that does not is
+        // about to send somebody else's request.
+        if request.headers().get_all(UPGRADE).any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        {
+            return Err(Problem::NoWebSockets);
         }
         self.state.load.begin(self.rule(request.method()).2)
     }

@@ -132,6 +132,8 @@ pub(crate) enum Problem {
     OperatorsOnly,
     #[error("a page of another site sent this")]
     CrossSite,
+    #[error("it asks for a WebSocket")]
+    NoWebSockets,
     #[error("no such address")]
     NoRoute,
     #[error("no such method")]
@@ -415,6 +417,12 @@ impl Problem {
                 "cross_site",
                 "Sent by another site",
                 "A page of another site sent this. Add its origin to server.cors_origins if it may.",
+            ),
+            Self::NoWebSockets => entry(
+                StatusCode::BAD_REQUEST,
+                "no_websockets",
+                "No WebSockets",
+                "There are no WebSockets here. Events come as text/event-stream; leave out the header Upgrade.",
             ),
             Self::NoRoute => entry(
                 StatusCode::NOT_FOUND,

@@ -52,8 +52,8 @@ where
         };
         let guards: Vec<Box<dyn Guard>> = vec![Box::new(guard::fn_guard(is_hot))];
         let (watch, handler) = (Watch::new(route), Rc::new(handler));
-        let service = fn_service(move |request: ServiceRequest| {
-            let (state, handler, begun) = (state.clone(), Rc::clone(&handler), watch.begin(&request));
+        let service = fn_service(move |mut request: ServiceRequest| {
+            let (state, handler, begun) = (state.clone(), Rc::clone(&handler), watch.begin(&mut request));
             let answered = begun.until(async move {
                 let (request, _) = request.into_parts();
                 let id = id(request.path(), before, after).unwrap_or_default();
