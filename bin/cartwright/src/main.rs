@@ -13,6 +13,7 @@ mod left_alone;
 mod load;
 mod maintenance;
 mod migrate;
+mod one_line;
 mod out;
 mod people;
 mod progress;

@@ -5,7 +5,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::LogFormat;
+use crate::{config::LogFormat, one_line::OneLine};
 
 /// From where to where the times of requests and statements lie, in seconds.
 const SECONDS: [f64; 14] =
@@ -22,9 +22,10 @@ pub(crate) fn init_log(format: LogFormat) -> anyhow::Result<()> {
         // actix tells of every worker it starts and stops.
         _ => EnvFilter::new("info,actix_server=warn"),
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let coloured = format == LogFormat::Text && std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(OneLine { coloured });
     let installed = match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => log.with_ansi(coloured).try_init(),
         LogFormat::Json => log.json().try_init(),
     };
     installed.map_err(|error| anyhow::anyhow!("the log cannot be set up: {error}"))

@@ -16,6 +16,7 @@ mod hanging;
 mod histories;
 mod kills;
 mod kit;
+mod logs;
 mod nodes;
 mod products;
 #[path = "../../../../crates/events/tests/it/receiver.rs"]
