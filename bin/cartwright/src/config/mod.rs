@@ -23,8 +23,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
-use config::{Config, Environment, File, FileFormat, Map, Source, Value};
+use anyhow::bail;
+use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source, Value};
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::{
@@ -94,8 +94,8 @@ impl Settings {
             .add_source(WellKnown(environment.clone()))
             .add_source(prefixed(environment))
             .build()
-            .context("the configuration cannot be read")?;
-        let map = merged.collect().context("the configuration cannot be read")?;
+            .map_err(|error| unreadable(&error))?;
+        let map = merged.collect().map_err(|error| unreadable(&error))?;
         if let Some(unknown) = map.keys().find(|section| !SECTIONS.contains(&section.as_str())) {
             bail!("configuration: unknown key `{unknown}`; the sections are {}", SECTIONS.join(", "));
         }
@@ -145,15 +145,47 @@ impl Settings {
     }
 }
 
+/// What the parser says, and where; without the line itself, in which there may be a secret.
+fn unreadable(error: &ConfigError) -> anyhow::Error {
+    let text = match error {
+        ConfigError::FileParse { uri, cause } => {
+            format!("{}: {cause}", uri.as_deref().unwrap_or(DEFAULT_FILE))
+        }
+        other => other.to_string(),
+    };
+    let is_excerpt =
+        |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    let said: Vec<&str> = text.lines().filter(|line| !is_excerpt(line)).collect();
+    anyhow::anyhow!("the configuration cannot be read: {}", said.join(": "))
+}
+
+/// Keys whose values may hold a secret: an error does not repeat them.
+const SECRETS: [&str; 7] = [
+    "auth.secret",
+    "auth.jwks_url",
+    "cache.redis_url",
+    "cache.redis_replica_urls",
+    "database.url",
+    "database.replica_urls",
+    "edge.varnish_urls",
+];
+
 fn section<T: DeserializeOwned + Default>(map: &Map<String, Value>, name: &str) -> anyhow::Result<T> {
     let Some(value) = map.get(name) else { return Ok(T::default()) };
-    if let Ok(keys) = value.clone().into_table() {
-        // One key at a time, so that whatever is wrong is told with the key it is wrong with.
-        for (key, value) in keys {
-            let alone = Value::new(None, Map::from_iter([(key.clone(), value)]));
-            if let Err(error) = alone.try_deserialize::<T>() {
-                bail!("configuration key `{name}.{key}`: {error}");
+    let Ok(keys) = value.clone().into_table() else {
+        bail!("configuration section `{name}`: it is a table, which begins with [{name}]");
+    };
+    // One key at a time, so that whatever is wrong is told with the key it is wrong with.
+    for (key, value) in keys {
+        let alone = Value::new(None, Map::from_iter([(key.clone(), value)]));
+        if let Err(error) = alone.try_deserialize::<T>() {
+            let key = format!("{name}.{key}");
+            if SECRETS.contains(&key.as_str()) {
+                bail!(
+                    "configuration key `{key}`: it is of another type; docs/CONFIGURATION.md has an example"
+                );
             }
+            bail!("configuration key `{key}`: {error}");
         }
     }
     value
@@ -197,7 +229,7 @@ impl Source for WellKnown {
         Box::new(self.clone())
     }
 
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
         let mut sections: HashMap<&str, Map<String, Value>> = HashMap::new();
         for (variable, section, key) in [
             ("DATABASE_URL", "database", "url"),

@@ -21,12 +21,26 @@ impl SecretUrl {
     }
 }
 
+/// Where it leads, without what may be a password or a part of one: before the last `@`, for a password may hold one, and
+/// from a `?` on. `None`: it cannot be told where a password ends.
+fn place<'a>(scheme: &str, rest: &'a str) -> Option<&'a str> {
+    let place = match rest.rsplit_once('@') {
+        Some((before, _)) if before.contains(['?', '#']) => return None,
+        Some((_, place)) => place,
+        None => rest,
+    };
+    let place = place.split(['?', '#']).next()?;
+    let authority = place.split('/').next()?;
+    // What stands behind a colon is a port, or it is the password of a URL without a host.
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) || authority.ends_with(']');
+    (is_port || scheme == "sqlite").then_some(place)
+}
+
 impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("(no URL)") };
-        let rest = rest.split_once('?').map_or(rest, |(base, _)| base);
-        // The last @, for a password may hold one.
-        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let place = place(scheme, rest).unwrap_or("(hidden)");
         write!(f, "{scheme}://{place}")
     }
 }
@@ -70,5 +84,17 @@ mod tests {
         let shown = |url: &str| format!("{} {:?}", SecretUrl::new(url), SecretUrl::new(url));
         assert_eq!(shown("postgres://u:se@cret@h:1/d?password=secret"), "postgres://h:1/d postgres://h:1/d");
         assert_eq!(shown("secret"), "(no URL) (no URL)");
+        for (url, expected) in [
+            ("postgres://u:se/cret@[::1]:1/d#secret", "postgres://[::1]:1/d"),
+            ("postgres://[::1]/d?a=b", "postgres://[::1]/d"),
+            ("sqlite://C:/a b.db?key=secret", "sqlite://C:/a b.db"),
+            // Whoever forgets to escape his password, or his host.
+            ("postgres://u:secret?@h/d", "postgres://(hidden)"),
+            ("postgres://h/d?password=a@secret", "postgres://(hidden)"),
+            ("postgres://u:a#secret@h/d", "postgres://(hidden)"),
+            ("redis://user:secret", "redis://(hidden)"),
+        ] {
+            assert_eq!(SecretUrl::new(url).to_string(), expected);
+        }
     }
 }

@@ -22,6 +22,7 @@ mod products;
 #[path = "../../../../crates/events/tests/it/receiver.rs"]
 mod receiver;
 mod rush;
+mod secrets;
 mod serve;
 mod slow;
 mod smuggling;
