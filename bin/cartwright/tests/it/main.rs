@@ -21,6 +21,7 @@ mod nodes;
 mod products;
 #[path = "../../../../crates/events/tests/it/receiver.rs"]
 mod receiver;
+mod redis_user;
 mod rush;
 mod secrets;
 mod serve;
