@@ -106,7 +106,8 @@ function lost(error) {
   document.body.classList.add("stale");
   element("link").className = "link off";
   element("link-text").textContent = error.status ? "Refused" : "Not connected";
-  element("sign-in-again").hidden = error.status !== 401;
+  // With 403 he is somebody, but no operator.
+  element("sign-in-again").hidden = ![401, 403].includes(error.status);
 }
 
 /** Says aloud what an operator must not miss. */

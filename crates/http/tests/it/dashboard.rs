@@ -13,7 +13,7 @@ use std::{
 };
 
 use actix_web::{HttpServer, dev::ServerHandle};
-use cartwright_http::{AppState, create_app};
+use cartwright_http::{Access, AppState, create_app};
 use cartwright_jobs::{Job, JobContext, JobFailure, Policy, Registry, Worker, WorkerSettings};
 use cartwright_storage::{JobId, JobState};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use crate::{
     devtools::Page,
     kit::Shop,
     stage::{Stage, name},
+    tokens::Mint,
 };
 
 /// Markup that would run, marks that turn text around, and more than anybody reads.
@@ -392,5 +393,60 @@ async fn it_fits_every_window() {
         }
     }
     assert_no_complaints(&mut page).await;
+    served.handle.stop(false).await;
+}
+
+/// Where callers have tokens, the page asks for one, and keeps it as long as the tab is open.
+#[actix_web::test]
+async fn an_operator_says_who_he_is_with_a_token() {
+    let mint = Mint::new();
+    let shop = Shop::with_access(Access::Tokens(mint.verifier().await));
+    let served = Served::start(shop.state.clone(), anywhere());
+    let mut page = Page::open().await;
+    let asked = "document.querySelector('#sign-in').open";
+    let connected = "document.querySelector('#link-text').textContent === 'Connected'";
+    page.go(&served.url("")).await;
+    page.until(asked).await;
+    assert_eq!(page.value("document.activeElement.id").await, "token");
+    assert_eq!(page.value("document.activeElement.type").await, "password");
+    // Whoever does not want to is not asked again and again, but may.
+    page.press("Escape").await;
+    page.until(&format!(
+        "!{asked} && document.querySelector('#lost').textContent.includes('Say who you are')"
+    ))
+    .await;
+    page.tab_to("it.dataset.act === 'sign-in'").await;
+    page.press("Enter").await;
+
+    for bad in ["a.b.c", &format!("{}x", mint.token("olga", "admin"))] {
+        page.until(asked).await;
+        page.type_text(bad).await;
+        page.press("Enter").await;
+        page.until("document.querySelector('#lost').textContent.includes('The token is not good here')")
+            .await;
+    }
+    page.until(asked).await;
+    page.type_text("clé").await;
+    page.press("Enter").await;
+    assert_eq!(page.value(asked).await, true, "that cannot be sent");
+    page.value("document.querySelector('#token').value = ''").await;
+    // Ana is somebody, but no operator.
+    page.type_text(&mint.token("ana", "")).await;
+    page.press("Enter").await;
+    page.until("document.querySelector('#lost').textContent.includes('for those who run the shop')").await;
+    page.tab_to("it.dataset.act === 'sign-in'").await;
+    page.press("Enter").await;
+    page.until(asked).await;
+    let token = mint.token("olga", "admin");
+    page.type_text(&format!(" {token} ")).await;
+    page.press("Enter").await;
+    page.until(connected).await;
+    assert_eq!(page.value("document.querySelector('#token').value").await, "");
+    let all = page.value("document.documentElement.outerHTML + location.href + document.cookie").await;
+    assert!(!all.as_str().unwrap().contains(&token), "it is nowhere to be seen");
+
+    page.go(&served.url("?state=dead")).await;
+    page.until(connected).await;
+    assert_eq!(page.value(asked).await, false, "he has said it");
     served.handle.stop(false).await;
 }
