@@ -328,7 +328,8 @@ impl CartService {
         answer.await?
     }
 
-    /// What merging `from` into the cart of `into` would do, as both are now. Changes nothing.
+    /// What merging `from` into the cart of `into` would do, as both are now. Changes nothing. `expected`: the versions of the
+    /// latter that the caller is prepared for; none: any.
     ///
     /// # Errors
     /// [`CartServiceError::Refused`] when the merge would be refused, and those of [`read`](Self::read).
@@ -336,9 +337,14 @@ impl CartService {
         &self,
         into: &OwnerId,
         from: &OwnerId,
+        expected: &[u64],
     ) -> Result<MergePreview, CartServiceError> {
         let (target, source) = futures_util::future::try_join(self.cart(into), self.cart(from)).await?;
         let (mut target, mut source) = (target, source);
+        if let Err(error) = target.expect_version(expected) {
+            let current = encode(&target).map_err(|error| unreadable(&error))?;
+            return Err(CartServiceError::Refused { error, current });
+        }
         let merged = merge(&mut target, &mut source, self.inner.shared.policy.clock.now());
         let document = encode(&target).map_err(|error| unreadable(&error))?;
         match merged {

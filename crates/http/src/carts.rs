@@ -210,14 +210,15 @@ pub(crate) async fn merge(request: HttpRequest, state: Data<AppState>, payload: 
     if !caller.is_or_may_act_for(&from) {
         return Err(Problem::NotYours);
     }
+    let expected = expected(&request)?;
+    let claim = claim(&request, Some(&owner), &format!("merge\n{from}"))?;
     if dry_run {
-        let preview = state.carts.preview_merge(&owner, &from).await?;
+        let preview = state.carts.preview_merge(&owner, &from, &expected).await?;
         let body = merged(&preview.document.body, &preview.report, true)?;
         return Ok(versioned(StatusCode::OK, preview.document.version, body));
     }
-    let claim = claim(&request, Some(&owner), &format!("merge\n{from}"))?;
     let command = Command::Merge { from };
-    let wanted = CartRequest { owner, command, expected: expected(&request)?, claim };
+    let wanted = CartRequest { owner, command, expected, claim };
     let reply = state.carts.execute(wanted).await?;
     let body = merged(&reply.document.body, &reply.merge.clone().unwrap_or_default(), false)?;
     Ok(answer_write(&reply, reply.document.version, body))

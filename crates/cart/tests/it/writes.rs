@@ -112,7 +112,7 @@ async fn a_merge_does_what_its_preview_said() {
     }
     let before =
         (shop.carts.read(&ana).await.unwrap().document, shop.carts.read(&guest).await.unwrap().document);
-    let preview = shop.carts.preview_merge(&ana, &guest).await.unwrap();
+    let preview = shop.carts.preview_merge(&ana, &guest, &[]).await.unwrap();
     let after =
         (shop.carts.read(&ana).await.unwrap().document, shop.carts.read(&guest).await.unwrap().document);
     assert_eq!(before, after, "a preview changes nothing");
@@ -135,7 +135,7 @@ async fn a_merge_that_cannot_be_is_refused_in_the_preview_already() {
     let (ana, guest) = (owner("ana"), owner("guest"));
     let present = shop.done(add("ana", "p1", 2)).await.document;
     let theirs = shop.done(add("guest", "yen", 1)).await.document;
-    let previewed = match shop.carts.preview_merge(&ana, &guest).await {
+    let previewed = match shop.carts.preview_merge(&ana, &guest, &[]).await {
         Err(CartServiceError::Refused { error, current }) => (error, current),
         other => panic!("should be refused: {other:?}"),
     };
@@ -143,7 +143,7 @@ async fn a_merge_that_cannot_be_is_refused_in_the_preview_already() {
     assert_eq!(previewed.1, present);
     assert_eq!(refusal(shop.carts.execute(merge("ana", "guest")).await), previewed);
     assert_eq!(shop.carts.read(&guest).await.unwrap().document, theirs, "a refused merge loses nothing");
-    let itself = shop.carts.preview_merge(&ana, &ana).await;
+    let itself = shop.carts.preview_merge(&ana, &ana, &[]).await;
     assert!(matches!(itself, Err(CartServiceError::Refused { error: CartError::MergeIntoItself, .. })));
 }
 

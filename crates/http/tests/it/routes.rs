@@ -65,6 +65,21 @@ async fn a_merge_can_be_tried_and_done() {
     assert_eq!(tried.json()["merged"][0]["result"], 3);
     assert_eq!(shop.get("/api/v1/carts/guest").await.json()["item_count"], 2, "nothing has moved");
 
+    // A trial is held to the same as what it tries.
+    let dry = async |tag: &'static str| {
+        let merge = request(Method::POST, "/api/v1/carts/ana/merge?dry_run=true");
+        let headers =
+            merge.insert_header(("if-match", tag)).insert_header(("content-type", "application/json"));
+        shop.send(headers.set_payload(body)).await
+    };
+    assert_eq!(dry("\"1\"").await.status, 200);
+    assert_eq!(dry("\"7\"").await.problem(412, "version_mismatch")["cart"]["version"], 1);
+    dry("7").await.problem(400, "malformed_if_match");
+    let merge =
+        request(Method::POST, "/api/v1/carts/ana/merge?dry_run=true").insert_header(("idempotency-key", "é"));
+    let merge = merge.insert_header(("content-type", "application/json")).set_payload(body);
+    shop.send(merge).await.problem(400, "malformed_idempotency_key");
+
     let done = shop.json(Method::POST, "/api/v1/carts/ana/merge", body).await;
     assert_eq!(done.json()["dry_run"], false);
     assert_eq!(done.json()["merged"], tried.json()["merged"]);
