@@ -127,11 +127,8 @@ impl<'a> Fields<'a> {
         parse: impl Fn(&str) -> Result<T, cartwright_domain::IdError>,
     ) -> Option<T> {
         let raw = self.required(name)?.get();
-        let text = if raw.starts_with('"') {
-            serde_json::from_str(raw).ok()
-        } else {
-            is_integer(raw).then(|| raw.to_owned())
-        };
+        let text =
+            if raw.starts_with('"') { serde_json::from_str(raw).ok() } else { whole(raw).map(str::to_owned) };
         let Some(text) = text else {
             self.wrong(name, "not_an_id", format!("{name} must be a string or an integer"));
             return None;
@@ -220,7 +217,7 @@ impl<'a> Fields<'a> {
     /// For how long.
     pub(crate) fn seconds(&mut self) -> Option<u64> {
         let raw = self.optional("seconds")?.get();
-        let seconds = raw.parse::<u32>().ok().filter(|seconds| is_integer(raw) && *seconds > 0);
+        let seconds = whole(raw).and_then(|digits| digits.parse::<u32>().ok()).filter(|seconds| *seconds > 0);
         if seconds.is_none() {
             self.wrong("seconds", "out_of_range", "seconds are a whole number, and not 0");
         }
@@ -237,7 +234,7 @@ impl<'a> Fields<'a> {
     /// The version of the cart that the client has seen.
     pub(crate) fn cart_version(&mut self) -> Option<u64> {
         let raw = self.optional("cart_version")?.get();
-        let version = raw.parse().ok().filter(|_| is_integer(raw));
+        let version = whole(raw).and_then(|digits| digits.parse().ok());
         if version.is_none() {
             self.wrong("cart_version", "not_a_version", "a version is a whole number, as in the cart's ETag");
         }
@@ -311,7 +308,8 @@ impl<'a> Fields<'a> {
             }
             return None;
         };
-        let percent = serde_json::from_str::<u8>(raw.get()).ok().filter(|percent| *percent <= 100);
+        let percent =
+            whole(raw.get()).and_then(|digits| digits.parse::<u8>().ok()).filter(|percent| *percent <= 100);
         if percent.is_none() {
             self.wrong("percent", "out_of_range", "percent is a whole number from 0 to 100");
         }
@@ -410,10 +408,14 @@ fn object<const LIMIT: usize>(raw: &str, pointer: &str) -> Result<JsonObject<LIM
     })
 }
 
-/// Whether this is a JSON number without fraction and exponent.
-fn is_integer(raw: &str) -> bool {
-    let digits = raw.strip_prefix('-').unwrap_or(raw);
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+/// The digits of a JSON number that is an integer. `2.0` is one, as JSON Schema has it: not all clients can write `2`.
+fn whole(raw: &str) -> Option<&str> {
+    let number = match raw.split_once('.') {
+        Some((number, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => number,
+        _ => raw,
+    };
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
 }
 
 /// Characters that make text read in another order than it is written.
@@ -422,9 +424,9 @@ fn is_bidi_control(c: char) -> bool {
 }
 
 fn integer(raw: &str, pointer: &str) -> Result<i64, FieldError> {
-    if !is_integer(raw) {
+    let Some(raw) = whole(raw) else {
         return Err(FieldError::new(pointer, "not_an_integer", "a quantity is a whole number"));
-    }
+    };
     // what does not fit is out of every range
     Ok(raw.parse().unwrap_or(if raw.starts_with('-') { i64::MIN } else { i64::MAX }))
 }

@@ -86,7 +86,7 @@ fn text(name: &str, raw: &str) -> Result<String, Fault> {
 
 /// A string, or a JSON integer, of which the digits are the id.
 fn id(raw: &str) -> Result<ProductId, Fault> {
-    let text = if is_integer(raw) { Some(raw.to_owned()) } else { serde_json::from_str(raw).ok() };
+    let text = whole(raw).map(str::to_owned).or_else(|| serde_json::from_str(raw).ok());
     let text = text.ok_or_else(|| Fault::new("/id", "not_an_id", "id must be a string or an integer"))?;
     ProductId::new(&text).map_err(|error| Fault::id(&error))
 }
@@ -101,9 +101,9 @@ fn price(raw: &str) -> Result<String, Fault> {
 }
 
 pub(super) fn stock(raw: &str) -> Result<Stock, Fault> {
-    if !is_integer(raw) {
+    let Some(raw) = whole(raw) else {
         return Err(Fault::new("/stock", "not_an_integer", "a stock is a whole number"));
-    }
+    };
     // what does not fit is out of every range
     let number = raw.parse().unwrap_or(if raw.starts_with('-') { i64::MIN } else { i64::MAX });
     Stock::new(number).map_err(Fault::stock)
@@ -118,8 +118,12 @@ pub(super) fn attributes(json: &str) -> Result<Attributes, AttributesError> {
     }
 }
 
-/// Whether this is a number without fraction and exponent.
-fn is_integer(raw: &str) -> bool {
-    let digits = raw.strip_prefix('-').unwrap_or(raw);
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+/// The digits of a number that is an integer. `2.0` is one, as JSON Schema has it: not all clients can write `2`.
+fn whole(raw: &str) -> Option<&str> {
+    let number = match raw.split_once('.') {
+        Some((number, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => number,
+        _ => raw,
+    };
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
 }

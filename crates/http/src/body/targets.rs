@@ -2,7 +2,7 @@
 
 use cartwright_storage::{EventType, EventTypes};
 
-use super::{Fields, is_integer};
+use super::{Fields, whole};
 use crate::problem::FieldError;
 
 impl Fields<'_> {
@@ -58,7 +58,7 @@ impl Fields<'_> {
         let raw = if required { self.required(name)? } else { self.optional(name)? }.get();
         let text =
             if raw.starts_with('"') { serde_json::from_str(raw).unwrap_or_default() } else { raw.to_owned() };
-        let number = text.parse().ok().filter(|_| is_integer(&text));
+        let number = whole(&text).and_then(|digits| digits.parse().ok());
         if number.is_none() {
             self.wrong(name, "not_an_integer", "the number of an event is a whole number");
         }
