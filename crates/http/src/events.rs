@@ -5,6 +5,7 @@ use bytes::Bytes;
 use cartwright_cache::{Document, Subscription, Update};
 use cartwright_domain::OwnerId;
 use futures_util::stream;
+use utoipa::ToSchema;
 
 use crate::{
     AppState,
@@ -12,6 +13,21 @@ use crate::{
     problem::Problem,
     sse::{self, Pulse},
 };
+
+/// An event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `Listener` writes")]
+pub(crate) struct CartEvent {
+    /// Always `cart`.
+    #[schema(pattern = "^cart$", example = "cart")]
+    event: String,
+    /// The version of the cart.
+    #[schema(pattern = "^[0-9]+$", example = "3")]
+    id: String,
+    /// A `Cart`.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
 
 struct Listener {
     state: Data<AppState>,
@@ -28,7 +44,7 @@ struct Listener {
 /// Versions that follow each other quickly may be skipped; the last one never is.
 #[utoipa::path(get, path = "/api/v1/carts/{user_id}/events", tag = "carts", operation_id = "cart_events",
     responses((status = 200, description = "Events `cart`, with the version as id and the cart as data",
-        content_type = "text/event-stream", body = String)))]
+        content_type = "text/event-stream", body = CartEvent)))]
 pub(crate) async fn events(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let owner = owner(&request)?;
     let heard = state.carts.subscribe(&owner); // before the first read: nothing falls in between

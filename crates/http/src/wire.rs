@@ -5,7 +5,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::problem::{FieldError, Problem};
+use crate::{
+    openapi::values::{Amount, CurrencyCode, IdOrInteger, ProductName},
+    problem::{FieldError, Problem},
+};
 
 /// Writes a body.
 pub(crate) fn json(value: &impl Serialize) -> Result<Bytes, Problem> {
@@ -114,42 +117,23 @@ pub(crate) struct AddItem {
     #[schema(value_type = IdOrInteger)]
     product_id: String,
     /// How many more; 1 when absent.
-    #[schema(minimum = 1, maximum = 1000, default = 1)]
+    #[schema(minimum = 1, maximum = 1000, default = 1, nullable = false)]
     quantity: Option<u16>,
     /// Name and price of a product outside the catalogue; of others, the catalogue's count.
     product_data: Option<ProductData>,
-}
-
-/// An id as text, or as an integer that stands for its digits.
-#[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
-#[serde(untagged)]
-pub(crate) enum IdOrInteger {
-    Text(String),
-    Integer(i64),
 }
 
 /// What the client says a product is.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
 pub(crate) struct ProductData {
-    #[schema(min_length = 1, max_length = 200, example = "Laptop")]
+    #[schema(value_type = ProductName)]
     name: String,
-    /// A number, or a string with one, with no more decimals than the currency has.
-    #[schema(value_type = Amount, example = 1299.99)]
+    #[schema(value_type = Amount)]
     price: f64,
-    /// ISO 4217 code; the server's default when absent.
-    #[schema(min_length = 3, max_length = 3, example = "USD")]
+    /// The server's default when absent.
+    #[schema(value_type = Option<CurrencyCode>)]
     currency: Option<String>,
-}
-
-/// An amount of money: a number, or the text of one.
-#[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
-#[serde(untagged)]
-pub(crate) enum Amount {
-    Number(f64),
-    Text(String),
 }
 
 /// The quantity that a line shall have.

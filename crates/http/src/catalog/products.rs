@@ -95,7 +95,7 @@ fn made(product: &Product) -> Answer {
 ///
 /// All of it: what is left out is as in a new product.
 #[utoipa::path(put, path = "/api/v1/products/{product_id}", tag = "products", operation_id = "replace_product",
-    request_body = wire::NewProduct,
+    request_body = wire::WholeProduct,
     responses((status = 200, description = "The product after it", body = wire::Product)))]
 pub(crate) async fn replace(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let (id, expected) = (product(&request)?, expected(&request)?);

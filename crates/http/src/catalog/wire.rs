@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::wire::{Amount, IdOrInteger};
+use crate::openapi::values::{Amount, CategoryName, CurrencyCode, IdOrInteger, ProductName, Prose};
 
 /// What can be bought.
 #[derive(ToSchema)]
@@ -48,25 +48,32 @@ pub(crate) struct Product {
 #[schema(example = json!({"name": "Laptop", "price": 1299.99, "currency": "USD", "stock": 25,
     "category": "Computers", "attributes": {"colour": "grey"}}))]
 pub(crate) struct NewProduct {
-    /// 1 to 100 characters of `[A-Za-z0-9._:@-]`; an integer stands for its digits. Left out: the next number.
+    /// Left out: the next number.
     #[schema(value_type = Option<IdOrInteger>)]
     id: Option<String>,
-    /// Printable characters.
-    #[schema(min_length = 1, max_length = 200)]
+    #[serde(flatten)]
+    all: WholeProduct,
+}
+
+/// All that is to be said of a product that is there. What is left out is as in a new one.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that the catalogue reads")]
+#[schema(example = json!({"name": "Laptop", "price": 1299.99, "currency": "USD", "stock": 25,
+    "category": "Computers", "attributes": {"colour": "grey"}}))]
+pub(crate) struct WholeProduct {
+    #[schema(value_type = ProductName)]
     name: String,
     /// May have more than one line.
-    #[schema(max_length = 10000, default = "")]
+    #[schema(value_type = Option<Prose>)]
     description: Option<String>,
-    /// A number, or a string with one, with no more decimals than the currency has.
     #[schema(value_type = Amount)]
     price: f64,
-    /// ISO 4217 code; the server's default when absent.
-    #[schema(min_length = 3, max_length = 3)]
+    /// The server's default when absent.
+    #[schema(value_type = Option<CurrencyCode>)]
     currency: Option<String>,
     #[schema(minimum = 0, maximum = 1_000_000_000, default = 0)]
     stock: Option<u32>,
-    /// Printable characters, told apart by case.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Option<CategoryName>)]
     category: Option<String>,
     /// At most 16 KiB, 5 levels deep.
     #[schema(value_type = Option<Object>)]
@@ -80,20 +87,20 @@ pub(crate) struct NewProduct {
 #[expect(dead_code, reason = "describes the body that the catalogue reads")]
 #[schema(example = json!({"price": 1199.99, "category": null}))]
 pub(crate) struct ProductPatch {
-    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    #[schema(value_type = ProductName, required = false)]
     name: Option<String>,
     /// `null` empties it.
-    #[schema(max_length = 10000)]
+    #[schema(value_type = Option<Prose>)]
     description: Option<String>,
     #[schema(value_type = Amount, required = false)]
     price: Option<f64>,
     /// Of the price that comes with it.
-    #[schema(min_length = 3, max_length = 3, nullable = false)]
+    #[schema(value_type = CurrencyCode, required = false)]
     currency: Option<String>,
     #[schema(minimum = 0, maximum = 1_000_000_000, nullable = false)]
     stock: Option<u32>,
     /// `null` takes it out of its category.
-    #[schema(max_length = 100)]
+    #[schema(value_type = Option<CategoryName>)]
     category: Option<String>,
     /// All of them; `null` empties them.
     #[schema(value_type = Option<Object>)]
@@ -276,7 +283,7 @@ pub(crate) struct CachedDocument {
 #[expect(dead_code, reason = "describes the query that `Query` reads")]
 pub(crate) struct CategoryParam {
     /// Only of this category
-    #[param(max_length = 100, example = "Computers")]
+    #[param(value_type = Option<CategoryName>, nullable = false, example = "Computers")]
     category: Option<String>,
 }
 
@@ -291,13 +298,16 @@ pub(crate) struct ListParams {
     #[param(pattern = "^(id|newest|price_asc|price_desc|name)$", example = "newest")]
     sort: Option<String>,
     /// Which page, from 1; up to item 100,000
-    #[param(minimum = 1, example = 1)]
+    #[param(minimum = 1, maximum = 100_000, example = 1)]
     page: Option<u32>,
     /// How many on a page
     #[param(minimum = 1, maximum = 100, example = 20)]
     page_size: Option<u32>,
     /// `next_cursor` of the part before; not together with `page`
-    #[param(example = "i,42")]
+    #[param(
+        pattern = "^((i|[npd]-?[0-9]{1,18}|a([0-9a-f]{2})*),[A-Za-z0-9._:@-]{1,100})?$",
+        example = "i,42"
+    )]
     cursor: Option<String>,
     /// How many after the cursor
     #[param(minimum = 1, maximum = 100, example = 20)]
@@ -312,13 +322,13 @@ pub(crate) struct SearchParams {
     #[param(example = "lapt")]
     q: Option<String>,
     /// The lowest price
-    #[param(example = "100")]
+    #[param(pattern = r"^[0-9]{1,13}(\.[0-9]{1,4})?$", example = "100")]
     min_price: Option<String>,
     /// The highest price
-    #[param(example = "1500.00")]
+    #[param(pattern = r"^[0-9]{1,13}(\.[0-9]{1,4})?$", example = "1500.00")]
     max_price: Option<String>,
     /// Of the prices; the server's default when absent
-    #[param(min_length = 3, max_length = 3, example = "USD")]
+    #[param(pattern = "^[A-Z]{3}$", example = "USD")]
     currency: Option<String>,
     /// Only what is in stock
     #[param(example = true)]
@@ -327,7 +337,7 @@ pub(crate) struct SearchParams {
     #[param(pattern = "^(relevance|price_asc|price_desc|newest)$", example = "relevance")]
     sort: Option<String>,
     /// Which page, from 1
-    #[param(minimum = 1, example = 1)]
+    #[param(minimum = 1, maximum = 100_000, example = 1)]
     page: Option<u32>,
     /// How many on a page
     #[param(minimum = 1, maximum = 100, example = 20)]

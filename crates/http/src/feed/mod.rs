@@ -25,7 +25,7 @@ const SOME: u32 = 20;
 /// `reset` says so, and what follows is new.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "list_events", params(wire::EventsParams),
     responses((status = 200, description = "Events", content(
-        (wire::Events = "application/json"), (String = "text/event-stream")))))]
+        (wire::Events = "application/json"), (wire::StreamedEvent = "text/event-stream")))))]
 pub(crate) async fn all(request: HttpRequest, state: Data<AppState>) -> Answer {
     answer(&request, state, None).await
 }
@@ -36,7 +36,7 @@ pub(crate) async fn all(request: HttpRequest, state: Data<AppState>) -> Answer {
 #[utoipa::path(get, path = "/api/v1/users/{user_id}/events", tag = "events", operation_id = "list_user_events",
     params(wire::EventsParams),
     responses((status = 200, description = "Events", content(
-        (wire::Events = "application/json"), (String = "text/event-stream")))))]
+        (wire::Events = "application/json"), (wire::StreamedEvent = "text/event-stream")))))]
 pub(crate) async fn of_user(request: HttpRequest, state: Data<AppState>) -> Answer {
     let owner = owner_named(request.match_info().get("user_id").unwrap_or_default())?;
     answer(&request, state, Some(owner)).await
@@ -48,6 +48,8 @@ async fn answer(request: &HttpRequest, state: Data<AppState>, owner: Option<Owne
     let after = number(&mut query, "after");
     let limit = query.limit(SOME);
     query.finish()?;
+    // Browsers say where they were when they come again, to the same address.
+    let heard = last_event_id(request)?;
     let filter = Filter { types, owner };
     if !wants_stream(request) {
         let listed = state.events.list(&filter, after, limit).await.map_err(of_query)?;
@@ -55,9 +57,7 @@ async fn answer(request: &HttpRequest, state: Data<AppState>, owner: Option<Owne
         answer.insert_header(("cache-control", "no-store")).insert_header((VARY, "Accept"));
         return Ok(answer.json(wire::Events::of(&listed)?));
     }
-    // Browsers say where they were when they come again, to the same address.
-    let after = last_event_id(request)?.or(after);
-    stream::answer(state, filter, after).await
+    stream::answer(state, filter, heard.or(after)).await
 }
 
 /// Whether server-sent events are wanted.

@@ -85,6 +85,21 @@ pub(crate) struct Event {
     data: EventData,
 }
 
+/// An event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the stream writes")]
+pub(crate) struct StreamedEvent {
+    /// Its type, or `reset`.
+    #[schema(example = "order.created")]
+    event: String,
+    /// The number of the event.
+    #[schema(pattern = "^[0-9]+$", example = "4711")]
+    id: String,
+    /// An `Event`; of `reset`, an object with `after`, the number after which it goes on.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// What else there is to say, by type.
 #[derive(Serialize, ToSchema)]
 #[expect(dead_code, reason = "describes what the store's event writes")]
@@ -183,12 +198,15 @@ pub(crate) struct HoldData {
 #[expect(dead_code, reason = "describes the query that `Query` reads")]
 pub(crate) struct EventsParams {
     /// Only of these types, separated by commas
-    #[param(example = "order.created,order.changed")]
+    #[param(
+        pattern = "^((cart\\.(updated|abandoned)|order\\.(created|changed)|stock\\.low|hold\\.expiring)(,(cart\\.(updated|abandoned)|order\\.(created|changed)|stock\\.low|hold\\.expiring))*)?$",
+        example = "order.created,order.changed"
+    )]
     types: Option<String>,
     /// Only those after this number. A list begins at the oldest event that is kept when it is absent, a stream with what
     /// happens next
-    #[param(minimum = 0, example = 4711)]
-    after: Option<u64>,
+    #[param(pattern = "^[0-9]{0,19}$", example = "4711")]
+    after: Option<String>,
     /// How many in a list
     #[param(minimum = 1, maximum = 100, example = 20)]
     limit: Option<u32>,

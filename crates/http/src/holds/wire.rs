@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     orders::wire::{OrderLine, Wanted, amount, line},
     problem::Problem,
-    wire::{IdOrInteger, json},
+    wire::json,
 };
 
 /// Units that are kept for somebody.
@@ -46,32 +46,40 @@ pub(crate) struct Hold {
     order_id: Option<String>,
 }
 
-/// What to hold: `product_id` and `quantity`, or `lines`.
-#[derive(ToSchema)]
+/// What to hold: one product, or several.
+#[derive(Serialize, ToSchema)]
 #[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
-#[schema(example = json!({"product_id": "1", "quantity": 2}))]
-pub(crate) struct NewHold {
-    /// An integer stands for its digits.
-    #[schema(value_type = Option<IdOrInteger>)]
-    product_id: Option<String>,
-    /// 1 when absent.
-    #[schema(minimum = 1, maximum = 1000, default = 1)]
-    quantity: Option<u16>,
-    /// Several products; one that is named twice is added up.
-    #[schema(min_items = 1, max_items = 500)]
-    lines: Option<Vec<Wanted>>,
-    /// For how long. As long as the server is configured to when absent.
-    #[schema(minimum = 1, example = 600)]
-    seconds: Option<u32>,
+#[serde(untagged)]
+#[schema(example = json!({"product_id": "1", "quantity": 2, "seconds": 600}))]
+pub(crate) enum NewHold {
+    One(OneHeld),
+    Several(SeveralHeld),
 }
 
-/// For how long a hold is renewed.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
+/// So much of one product.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OneHeld {
+    #[serde(flatten)]
+    line: Wanted,
+    #[serde(flatten)]
+    time: RenewHold,
+}
+
+/// Several products; one that is named twice is added up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SeveralHeld {
+    #[schema(min_items = 1, max_items = 500)]
+    lines: Vec<Wanted>,
+    #[serde(flatten)]
+    time: RenewHold,
+}
+
+/// For how long.
+#[derive(Serialize, ToSchema)]
 #[schema(example = json!({"seconds": 600}))]
 pub(crate) struct RenewHold {
     /// From now. As long as the server is configured to when absent.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     seconds: Option<u32>,
 }
 

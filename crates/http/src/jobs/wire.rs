@@ -292,16 +292,16 @@ impl WorkerStats {
 #[expect(dead_code, reason = "describes the query that `Query` reads")]
 pub(crate) struct ListParams {
     /// Only of this queue
-    #[param(max_length = 100, example = "maintenance")]
+    #[param(pattern = "^[A-Za-z0-9._:-]{1,100}$", example = "maintenance")]
     queue: Option<String>,
     /// Only in this state: `queued`, `running`, `done`, `dead` or `cancelled`
     #[param(pattern = "^(queued|running|done|dead|cancelled)$", example = "dead")]
     state: Option<String>,
     /// Only of this kind
-    #[param(max_length = 100, example = "statistics.refresh")]
+    #[param(pattern = "^[A-Za-z0-9._:-]{1,100}$", example = "statistics.refresh")]
     kind: Option<String>,
     /// The `next_cursor` of the page before
-    #[param(example = "4691")]
+    #[param(pattern = "^[0-9]{0,18}$", example = "4691")]
     cursor: Option<String>,
     /// How many
     #[param(minimum = 1, maximum = 100, example = 20)]
@@ -316,7 +316,7 @@ pub(crate) struct DeadParams {
     #[param(pattern = "^dead$", example = "dead")]
     state: String,
     /// Only of this queue
-    #[param(max_length = 100, example = "maintenance")]
+    #[param(pattern = "^[A-Za-z0-9._:-]{1,100}$", example = "maintenance")]
     queue: Option<String>,
 }
 
@@ -325,7 +325,7 @@ pub(crate) struct DeadParams {
 #[expect(dead_code, reason = "describes the query that `Query` reads")]
 pub(crate) struct FailuresParams {
     /// Only of this queue
-    #[param(max_length = 100, example = "maintenance")]
+    #[param(pattern = "^[A-Za-z0-9._:-]{1,100}$", example = "maintenance")]
     queue: Option<String>,
     /// How many
     #[param(minimum = 1, maximum = 100, example = 20)]

@@ -23,6 +23,10 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
     } else if path.starts_with("/api/v1/jobs") {
         of_jobs(&mut also, path);
     }
+    if path == "/api/v1/guests" {
+        also.statuses.push("422");
+        also.headers.push("Cache-Control");
+    }
     if path.contains("/session") || IN_PEOPLE.iter().any(|end| path.ends_with(end)) {
         of_people(&mut also, path, method);
     }
@@ -57,7 +61,7 @@ fn of_orders(also: &mut Also, path: &str, method: &str) {
     }
     if method == "post" {
         also.statuses.extend(["400", "409"]);
-        if !path.ends_with("/cancel") {
+        if !path.contains("{order_id}") {
             also.parameters.push("IdempotencyKey");
             also.headers.extend(["Location", "Idempotent-Replayed"]);
         }
@@ -128,6 +132,9 @@ fn of_events(also: &mut Also, path: &str, method: &str) {
     }
     if path.ends_with("/replay") {
         also.statuses.extend(["409", "410"]);
+    }
+    if path.ends_with("/rotate-secret") {
+        also.statuses.push("409");
     }
     if path == "/api/v1/webhooks" && method == "post" {
         also.statuses.push("409");

@@ -1,7 +1,10 @@
 //! The OpenAPI document: what the handlers say of themselves, and what all of them have in common.
 
 mod also;
+mod bodies;
+mod links;
 mod parts;
+pub(crate) mod values;
 
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -114,6 +117,7 @@ fn complete(document: &mut Value, version: &str) -> Option<()> {
         let item = paths.entry(*path).or_insert_with(|| json!({}));
         item.as_object_mut()?.insert((*method).to_owned(), copy);
     }
+    links::add(paths)?;
     for (path, item) in paths.iter_mut() {
         for (method, operation) in item.as_object_mut()?.iter_mut() {
             finish(operation.as_object_mut()?, path, method)?;
@@ -124,7 +128,7 @@ fn complete(document: &mut Value, version: &str) -> Option<()> {
     components.insert("headers".into(), headers());
     components.insert("responses".into(), responses());
     components.insert("securitySchemes".into(), security_schemes());
-    Some(())
+    bodies::complete(document)
 }
 
 fn find<'a>(paths: &'a Map<String, Value>, operation: &str) -> Option<&'a Value> {
@@ -161,9 +165,6 @@ fn refusals(rule: &Rule, method: &str) -> Vec<&'static str> {
 /// Adds what an operation does not say itself.
 fn finish(operation: &mut Map<String, Value>, path: &str, method: &str) -> Option<()> {
     let Also { parameters, statuses, headers } = also(path, method, operation.contains_key("requestBody"));
-    if path.starts_with("/cart") && method == "put" {
-        operation.get_mut("requestBody")?.as_object_mut()?.insert("required".into(), json!(false));
-    }
     let list = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut()?;
     list.retain(|parameter| parameter.get("in").is_none_or(|place| place != "path"));
     list.extend(

@@ -11,7 +11,12 @@ pub(super) fn refer(headers: &[&str]) -> Value {
 
 pub(super) fn parameters() -> Value {
     let id = json!({"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9._:@-]+$"});
+    let number = json!({"type": "string", "pattern": "^[0-9]{1,18}$"});
+    let session = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"});
     let text = json!({"type": "string"});
+    // What the parser of entity tags takes.
+    let tags = json!({"anyOf": [{"type": "string", "const": "*"}, {"type": "string",
+        "pattern": "^(W/)?\"[ !#-~]*\"( *, *(W/)?\"[ !#-~]*\")*$"}]});
     let parameter = |name: &str, place: &str, required: bool, schema: &Value, example: Value, says: &str| {
         json!({"name": name, "in": place, "required": required, "schema": schema, "example": example,
             "description": says})
@@ -24,20 +29,18 @@ pub(super) fn parameters() -> Value {
             json!("01890a5d-ac96-774b-bcce-b302099a8057"), "Which hold"),
         "ProductId": parameter("product_id", "path", true, &id, json!("1"), "Which product"),
         "Category": parameter("category", "path", true,
-            &json!({"type": "string", "minLength": 1, "maxLength": 100}), json!("Home & Garden"),
+            &json!({"$ref": "#/components/schemas/CategoryName"}), json!("Home & Garden"),
             "Which category; any printable text, percent-encoded"),
-        "JobId": parameter("job_id", "path", true, &json!({"type": "string", "pattern": "^[0-9]+$"}), json!("4711"),
-            "Which job"),
-        "WebhookId": parameter("webhook_id", "path", true, &json!({"type": "string", "pattern": "^[0-9]+$"}), json!("7"),
-            "Which webhook target"),
-        "SessionId": parameter("session_id", "path", true, &json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}),
+        "JobId": parameter("job_id", "path", true, &number, json!("4711"), "Which job"),
+        "WebhookId": parameter("webhook_id", "path", true, &number, json!("7"), "Which webhook target"),
+        "SessionId": parameter("session_id", "path", true, &session,
             json!("p7tGkqf8mKQW1q0c3yV0m2o0bq9mJ5w0yXbY0p2mG1c"), "Which session: a secret"),
         "Handle": parameter("handle", "path", true, &json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{16}$"}),
             json!("Xq3mVfJ0aT4kP1sE"), "Which session, by its name in the list"),
-        "CurrentSession": parameter("X-Session-ID", "header", false, &json!({"type": "string"}),
+        "CurrentSession": parameter("X-Session-ID", "header", false, &session,
             json!("p7tGkqf8mKQW1q0c3yV0m2o0bq9mJ5w0yXbY0p2mG1c"), "The session that stays"),
         "LastEventId": parameter("Last-Event-ID", "header", false,
-            &json!({"type": "string", "pattern": "^[0-9]*$"}), json!("4711"),
+            &json!({"type": "string", "pattern": "^[0-9]{0,19}$"}), json!("4711"),
             "Of a stream: the id of the last event that was heard. Counts more than `after`"),
         "Queue": parameter("queue", "path", true,
             &json!({"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9._:-]+$"}),
@@ -46,14 +49,14 @@ pub(super) fn parameters() -> Value {
             &json!({"type": "integer", "minimum": 0, "maximum": 1000}), json!(2),
             "The quantity, when the body does not say it"),
         "RequestId": parameter("X-Request-ID", "header", false,
-            &json!({"type": "string", "minLength": 1, "maxLength": 128}), json!("checkout-17"),
-            "Comes back in the answer and stands in the log; made up when absent"),
-        "IfMatch": parameter("If-Match", "header", false, &text, json!("\"3\""),
+            &text, json!("checkout-17"),
+            "1 to 128 visible characters. Comes back in the answer and stands in the log; made up when it is absent, or something else"),
+        "IfMatch": parameter("If-Match", "header", false, &tags, json!("\"3\""),
             "Only if the cart or product is at one of these versions; else 412 with the one that is there"),
         "IfNoneMatch": parameter("If-None-Match", "header", false, &text, json!("\"3\""),
             "304 when what is there is one of these"),
         "IdempotencyKey": parameter("Idempotency-Key", "header", false,
-            &json!({"type": "string", "minLength": 1, "maxLength": 255}), json!("4f1c9a52"),
+            &json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}), json!("4f1c9a52"),
             "The request takes effect once in 24 hours, however often it is sent; again gets the first answer"),
     })
 }
@@ -90,7 +93,7 @@ pub(super) fn responses() -> Value {
         "S403": problem("Somebody else's, or for operators; or sent by a page of another site", &["X-Request-ID"]),
         "S404": problem("There is no such line, product, order, hold, document, job or target", &["X-Request-ID"]),
         "S408": problem("The body came too slowly", &["X-Request-ID"]),
-        "S409": problem("In conflict: not enough in stock, not for sale, another price or currency, an id that is taken, too many holds, too late, or the key's request is under way",
+        "S409": problem("In conflict: not enough in stock, not for sale, another price or currency, an id that is taken, too many holds or rotated secrets, too late, or the key's request is under way",
             &["X-Request-ID", "Retry-After"]),
         "S410": problem("Events after the number have been removed: look at everything anew", &["X-Request-ID"]),
         "S412": problem("The cart or product is at another version; it is in `cart` or `product`", &["X-Request-ID", "ETag"]),

@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    openapi::values::{Amount, CurrencyCode, IdOrInteger, Sentence},
     problem::Problem,
-    wire::{Amount, IdOrInteger, json},
+    wire::json,
 };
 
 /// What somebody bought.
@@ -138,52 +139,82 @@ pub(crate) struct Orders {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what `Query` reads")]
 pub(crate) struct OrdersParams {
-    /// Only those with this status.
+    /// Only those with this status
+    #[param(pattern = "^(pending|processing|completed|failed|cancelled|expired)$", example = "pending")]
     status: Option<String>,
-    /// Which page, from 1.
+    /// Which page, from 1; up to order 100,000
+    #[param(minimum = 1, maximum = 100_000, example = 1)]
     page: Option<u32>,
-    /// 1 to 100; 20 when absent.
+    /// How many on a page
+    #[param(minimum = 1, maximum = 100, example = 20)]
     page_size: Option<u32>,
-    /// `next_cursor` of the part before.
+    /// `next_cursor` of the part before; not together with `page`
+    #[param(
+        pattern = "^([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12})?$",
+        example = "01890a5d-ac96-774b-bcce-b302099a8057"
+    )]
     cursor: Option<String>,
-    /// 1 to 100; 20 when absent.
+    /// How many after the cursor
+    #[param(minimum = 1, maximum = 100, example = 20)]
     limit: Option<u32>,
 }
 
-/// What to buy: `product_id` and `quantity`, or `lines`, or what a hold keeps.
-#[derive(ToSchema)]
+/// What to buy: one product, several, or what a hold keeps.
+#[derive(Serialize, ToSchema)]
 #[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
+#[serde(untagged)]
 #[schema(example = json!({"product_id": "1", "quantity": 2}))]
-pub(crate) struct NewOrder {
-    /// An integer stands for its digits.
-    #[schema(value_type = Option<IdOrInteger>)]
-    product_id: Option<String>,
-    /// 1 when absent.
-    #[schema(minimum = 1, maximum = 1000, default = 1)]
-    quantity: Option<u16>,
-    /// Several products; one that is named twice is added up.
+pub(crate) enum NewOrder {
+    One(OneBought),
+    Several(SeveralBought),
+    Hold(HoldBought),
+}
+
+/// So much of one product.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OneBought {
+    #[serde(flatten)]
+    line: Wanted,
+    #[serde(flatten)]
+    expected: Expected,
+}
+
+/// Several products; one that is named twice is added up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SeveralBought {
     #[schema(min_items = 1, max_items = 500)]
-    lines: Option<Vec<Wanted>>,
-    /// The hold of which all is bought, at its prices.
+    lines: Vec<Wanted>,
+    #[serde(flatten)]
+    expected: Expected,
+}
+
+/// All that a hold keeps, at its prices.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HoldBought {
     #[schema(format = Uuid)]
-    hold_id: Option<String>,
-    /// Bought for this sum, or not at all.
-    #[schema(value_type = Option<Amount>, example = 2599.98)]
+    hold_id: String,
+    #[serde(flatten)]
+    expected: Expected,
+}
+
+/// Bought for this sum, or not at all.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Expected {
+    #[schema(value_type = Option<Amount>)]
     expected_total: Option<f64>,
-    /// ISO 4217 code of `expected_total`; the server's currency when absent.
-    #[schema(example = "USD")]
+    /// Of `expected_total`; the server's currency when absent.
+    #[schema(value_type = Option<CurrencyCode>)]
     currency: Option<String>,
 }
 
 /// A product, and how many.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
+#[derive(Serialize, ToSchema)]
 #[schema(example = json!({"product_id": "1", "quantity": 2}))]
 pub(crate) struct Wanted {
     #[schema(value_type = IdOrInteger)]
     product_id: String,
     /// 1 when absent.
-    #[schema(minimum = 1, maximum = 1000, default = 1)]
+    #[schema(minimum = 1, maximum = 1000, default = 1, nullable = false)]
     quantity: Option<u16>,
 }
 
@@ -193,12 +224,13 @@ pub(crate) struct Wanted {
 #[schema(example = json!({"cart_version": 3, "expected_total": 2599.98, "currency": "USD"}))]
 pub(crate) struct Checkout {
     /// The version that the buyer has seen. Needed, unless `If-Match` says it.
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     cart_version: Option<u64>,
     /// Bought for this sum, or not at all: consent to prices that rose.
     #[schema(value_type = Option<Amount>)]
     expected_total: Option<f64>,
-    /// ISO 4217 code of `expected_total`; the server's currency when absent.
+    /// Of `expected_total`; the server's currency when absent.
+    #[schema(value_type = Option<CurrencyCode>)]
     currency: Option<String>,
 }
 
@@ -208,16 +240,16 @@ pub(crate) struct Checkout {
 #[schema(example = json!({"status": "processing", "percent": 40, "note": "packed"}))]
 pub(crate) struct NextStep {
     /// `processing`, `completed`, `failed`, `cancelled` or `expired`.
-    #[schema(example = "processing")]
+    #[schema(pattern = "^(processing|completed|failed|cancelled|expired)$", example = "processing")]
     status: String,
     /// Why, for people.
-    #[schema(max_length = 200)]
+    #[schema(value_type = Option<Sentence>)]
     reason: Option<String>,
     /// How much of it is done, of a hundred. Kept while it is `processing`.
     #[schema(minimum = 0, maximum = 100)]
     percent: Option<u8>,
     /// The same in words.
-    #[schema(max_length = 200)]
+    #[schema(value_type = Option<Sentence>)]
     note: Option<String>,
 }
 
@@ -227,7 +259,7 @@ pub(crate) struct NextStep {
 #[schema(example = json!({"reason": "ordered twice"}))]
 pub(crate) struct Cancel {
     /// For people.
-    #[schema(max_length = 200)]
+    #[schema(value_type = Option<Sentence>)]
     reason: Option<String>,
 }
 

@@ -51,7 +51,7 @@ fn secret(status: StatusCode, body: bytes::Bytes) -> actix_web::HttpResponse {
 /// Its name is made here, of 256 random bits; who knows it has the session. It ends 30 minutes after it was last used. It belongs
 /// to the caller, if he says who he is. The classic address takes the data themselves as its body.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "sessions", operation_id = "create_session",
-    request_body = wire::NewData,
+    request_body(content = Option<wire::NewData>),
     responses((status = 201, description = "The session, with its name", body = wire::Session)))]
 pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let bytes = body::read(&request, payload, &state).await?;

@@ -92,7 +92,7 @@ pub(crate) struct Ended {
 #[expect(dead_code, reason = "bodies are read by hand; this describes them")]
 pub(crate) struct NewData {
     /// Any JSON object, 16 levels deep at most: of a session up to 10 KB, of a profile up to 20 KB. When left out, `{}`.
-    #[schema(value_type = Object, example = json!({"theme": "dark"}))]
+    #[schema(value_type = Option<Object>, example = json!({"theme": "dark"}))]
     data: Option<serde_json::Value>,
 }
 

@@ -85,10 +85,18 @@ fn of_products() -> Vec<Mounted> {
                 .route(head().to(lists::list))
         })
         .compressed(),
-        // A product may be called `import`: whatever else is sent there is about that one.
-        at("/api/v1/products/import", POST, |resource| {
-            resource.guard(guard::Post()).route(post().to(import::import))
-        }),
+        // A product may be called `import`: what is done to products is done to that one.
+        Mounted {
+            told: "GET, HEAD, POST, PUT, PATCH, DELETE",
+            ..at("/api/v1/products/import", POST, |resource| {
+                let of_product = guard::Any(guard::Get())
+                    .or(guard::Head())
+                    .or(guard::Put())
+                    .or(guard::Patch())
+                    .or(guard::Delete());
+                resource.guard(guard::Not(of_product)).route(post().to(import::import))
+            })
+        },
         at("/api/v1/products/{product_id}", "GET, HEAD, PUT, PATCH, DELETE", |resource| {
             resource
                 .route(get().to(products::get_product))

@@ -24,13 +24,15 @@ struct Mounted {
     path: &'static str,
     /// Its methods, as in the header `Allow`.
     allow: &'static str,
+    /// What `Allow` says, with the methods of whatever else is at this address.
+    told: &'static str,
     resource: Resource,
     /// Whether its bodies are large: compressing small ones costs more than it saves.
     compress: bool,
 }
 
 fn at(path: &'static str, allow: &'static str, with: impl FnOnce(Resource) -> Resource) -> Mounted {
-    Mounted { path, allow, resource: with(resource(path)), compress: false }
+    Mounted { path, allow, told: allow, resource: with(resource(path)), compress: false }
 }
 
 impl Mounted {
@@ -39,7 +41,7 @@ impl Mounted {
     }
 
     fn mount(self, config: &mut ServiceConfig, state: &Data<AppState>) {
-        let Self { path, allow, resource, compress } = self;
+        let Self { path, told: allow, resource, compress, .. } = self;
         let resource = resource.default_service(web::to(move || async move {
             Err::<actix_web::HttpResponse, _>(Problem::NoMethod { allow })
         }));

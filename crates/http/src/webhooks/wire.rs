@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::openapi::values::{EventNumber, Sentence};
+
 /// Somebody who is told of events by HTTP.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookTarget)]
@@ -103,13 +105,13 @@ impl From<cartwright_events::MadeTarget> for MadeTarget {
 #[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
 #[schema(as = NewWebhookTarget)]
 pub(crate) struct NewTarget {
-    /// HTTPS, to a public host.
-    #[schema(max_length = 2048, example = "https://hooks.example.com/orders")]
+    /// HTTPS, to a public host; something else only where the server is set up to allow it.
+    #[schema(max_length = 2048, pattern = "^https?://", example = "https://hooks.example.com/orders")]
     url: String,
     /// The types of events; all when absent.
     #[schema(min_items = 1, example = json!(["order.created", "order.changed"]))]
     events: Option<Vec<String>>,
-    #[schema(max_length = 200, example = "the warehouse")]
+    #[schema(value_type = Option<Sentence>)]
     description: Option<String>,
     /// `true` when absent.
     #[schema(example = true)]
@@ -121,12 +123,12 @@ pub(crate) struct NewTarget {
 #[expect(dead_code, reason = "describes the body that `body::Fields` reads")]
 #[schema(as = WebhookTargetChange)]
 pub(crate) struct TargetChange {
-    #[schema(max_length = 2048, example = "https://hooks.example.com/orders")]
+    #[schema(max_length = 2048, pattern = "^https?://", example = "https://hooks.example.com/orders")]
     url: Option<String>,
     /// `["*"]` is all.
     #[schema(min_items = 1, example = json!(["order.created"]))]
     events: Option<Vec<String>>,
-    #[schema(max_length = 200, example = "the warehouse")]
+    #[schema(value_type = Option<Sentence>)]
     description: Option<String>,
     #[schema(example = false)]
     enabled: Option<bool>,
@@ -164,10 +166,10 @@ impl From<cartwright_events::Tried> for Tried {
 #[schema(as = WebhookReplay, example = json!({"after": "4700", "until": "4711"}))]
 pub(crate) struct Replay {
     /// Those after this one; 0: all that are kept.
-    #[schema(example = "4700")]
+    #[schema(value_type = EventNumber)]
     after: String,
     /// Up to this one; to the last when absent.
-    #[schema(example = "4711")]
+    #[schema(value_type = Option<EventNumber>)]
     until: Option<String>,
 }
 
@@ -245,7 +247,7 @@ pub(crate) struct DeliveriesParams {
     #[param(pattern = "^(queued|running|done|dead|cancelled)$", example = "dead")]
     state: Option<String>,
     /// The `next_cursor` of the page before
-    #[param(example = "4691")]
+    #[param(pattern = "^[0-9]{0,18}$", example = "4691")]
     cursor: Option<String>,
     /// How many
     #[param(minimum = 1, maximum = 100, example = 20)]

@@ -17,6 +17,7 @@ mod current;
 mod dashboard;
 mod database;
 mod devtools;
+mod document;
 mod events;
 mod forged;
 mod hardening;
