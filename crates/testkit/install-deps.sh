@@ -1,12 +1,16 @@
 #!/bin/sh
-# Installs what the test kit starts: PostgreSQL server binaries, redis-server, varnish and chromium (Debian).
+# Installs what the test kit starts: PostgreSQL server binaries, redis-server, varnish and chromium (Debian); and
+# schemathesis, from the Python package index.
 #
 # Does nothing when all are there. No service is started and no running one is touched: the packages'
 # start-up hooks are denied while apt runs.
 #
 # Without root, and without sudo that asks no password, redis-server, varnish and chromium are unpacked into
-# the user's cache folder, where the test kit looks for them. PostgreSQL needs root.
+# the user's cache folder, where the test kit looks for them. PostgreSQL needs root. Schemathesis is in that folder in
+# any case, in a virtual environment: the system's Python is left alone.
 set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
 
 missing=
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 ||
@@ -20,9 +24,48 @@ found varnishd || missing="$missing varnish"
 found chromium || found chromium-browser || found google-chrome-stable || found google-chrome ||
     missing="$missing chromium"
 
-if [ -z "$missing" ]; then
-    echo "install-deps: nothing to do"
+
+# Named by what is in it.
+environment="$own/schemathesis-$(cksum <"$here/schemathesis.txt" | cut -d ' ' -f 1)"
+python() {
+    for candidate in python3 /usr/bin/python3; do
+        if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+[ -x "$environment/bin/python" ] || python >/dev/null || missing="$missing python3-venv"
+
+# The last step of all ways. Not for root who installs packages for somebody else.
+finish() {
+    [ "$only_packages" = 1 ] && exit 0
+    if ! [ -x "$environment/bin/python" ]; then
+        mkdir -p "$own"
+        work=$(mktemp -d "$own/schemathesis.XXXXXX")
+        "$(python)" -m venv "$work/venv"
+        "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/schemathesis.txt"
+        # Whole, or not there: somebody else may do the same at this moment.
+        mv -T "$work/venv" "$environment" 2>/dev/null || [ -x "$environment/bin/python" ]
+        rm -rf "$work"
+    fi
+    mkdir -p "$own/bin"
+    cat >"$own/bin/schemathesis.$$" <<EOF
+#!/bin/sh
+exec "$environment/bin/python" -c 'from schemathesis.cli import schemathesis as run; run(prog_name="schemathesis")' "\$@"
+EOF
+    chmod +x "$own/bin/schemathesis.$$"
+    mv "$own/bin/schemathesis.$$" "$own/bin/schemathesis"
+    "$own/bin/schemathesis" --version
     exit 0
+}
+only_packages=0
+[ "${1:-}" = packages ] && only_packages=1
+
+if [ -z "$missing" ]; then
+    echo "install-deps: no packages are missing"
+    finish
 fi
 
 # unpack PROGRAM OPTIONS PACKAGE...: unpacks the packages, and makes a program that runs what is in them.
@@ -61,7 +104,8 @@ EOF
 
 if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-        exec sudo -n sh "$0" "$@"
+        sudo -n sh "$0" packages
+        finish
     fi
     if [ "${missing#*postgresql}" = "$missing" ] && command -v apt-get >/dev/null 2>&1; then
         if ! found redis-server; then
@@ -78,7 +122,11 @@ if [ "$(id -u)" -ne 0 ]; then
             unpack chromium "" chromium
             "$own/bin/chromium" --version
         fi
-        exit 0
+        if [ "${missing#*python3-venv}" != "$missing" ]; then
+            echo "install-deps: run as root: apt-get install python3-venv" >&2
+            exit 1
+        fi
+        finish
     fi
     echo "install-deps: run as root: apt-get install$missing" >&2
     exit 1
@@ -118,3 +166,5 @@ if command -v systemctl >/dev/null 2>&1; then
         systemctl disable --quiet "$service.service" >/dev/null 2>&1 || true
     done
 fi
+
+finish

@@ -10,9 +10,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A program is not installed.
-    #[error(
-        "{program} was not found; run `apt-get install postgresql redis-server varnish` or crates/testkit/install-deps.sh"
-    )]
+    #[error("{program} was not found; run crates/testkit/install-deps.sh, which installs what tests need")]
     Missing {
         /// The name of the program that was looked for.
         program: &'static str,

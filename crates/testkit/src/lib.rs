@@ -22,7 +22,7 @@
 //! process it was started by. Servers kept in a `static` are therefore fine.
 //!
 //! The programs come from the system: `apt-get install postgresql redis-server varnish chromium`, or
-//! `crates/testkit/install-deps.sh`, which starts no service.
+//! `crates/testkit/install-deps.sh`, which starts no service and has schemathesis, too.
 //!
 //! Constructors return an [`Error`]. Operations on what was started panic with a message, for a test
 //! has no better use for their failure.

@@ -76,6 +76,19 @@ pub fn chromium() -> Result<PathBuf, Error> {
     names.into_iter().find_map(on_path).ok_or(Error::Missing { program: "chromium" })
 }
 
+/// The `schemathesis` program that `install-deps.sh` installs, of the version that it names: no other is looked for.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when it is not there.
+pub fn schemathesis() -> Result<PathBuf, Error> {
+    let program = "schemathesis";
+    own_programs()
+        .map(|folder| folder.join(program))
+        .filter(|path| path.is_file())
+        .ok_or(Error::Missing { program })
+}
+
 /// `7.0.15` out of `Redis server v=7.0.15 sha=00000000:0 …`.
 fn version_in(text: &str) -> String {
     text.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("unknown").to_owned()
@@ -84,14 +97,19 @@ fn version_in(text: &str) -> String {
 /// The first file of that name in the `PATH`, in the folders where servers usually are, or where `install-deps.sh`
 /// unpacks what it may not install.
 fn on_path(program: &str) -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"].map(PathBuf::from))
-        .chain(cache.map(|cache| cache.join("cartwright-testkit/bin")))
+        .chain(own_programs())
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
+}
+
+/// Where `install-deps.sh` puts what it may not install.
+fn own_programs() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
+    Some(cache.join("cartwright-testkit/bin"))
 }
 
 #[cfg(test)]
