@@ -29,14 +29,18 @@ pub(crate) struct Node {
 impl Node {
     /// Starts `cartwright` in a folder, with nothing in its environment but this, and waits until it is ready.
     pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let address = format!("127.0.0.1:{}", ports::free_port());
+        Self::start_at(folder, &format!("127.0.0.1:{}", ports::free_port()), variables)
+    }
+
+    /// The same, on an address that is known before.
+    pub(crate) fn start_at(folder: &Path, address: &str, variables: &[(&str, &str)]) -> Self {
         let builder = ServerProcess::builder(PROGRAM).clear_env().current_dir(folder);
         // Tests ask more often than people.
         let mut builder = builder.env("CARTWRIGHT__LIMITS__ENABLED", "false");
         for (name, value) in variables {
             builder = builder.env(name, value);
         }
-        let process = builder.env("CARTWRIGHT__SERVER__LISTEN", &address).start().unwrap();
+        let process = builder.env("CARTWRIGHT__SERVER__LISTEN", address).start().unwrap();
         let node = Self { process, url: format!("http://{address}") };
         node.wait_ready();
         node

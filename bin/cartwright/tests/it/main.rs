@@ -23,6 +23,7 @@ mod products;
 mod receiver;
 mod redis_user;
 mod rush;
+mod schemathesis;
 mod secrets;
 mod serve;
 mod slow;
