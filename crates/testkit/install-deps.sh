@@ -24,7 +24,6 @@ found varnishd || missing="$missing varnish"
 found chromium || found chromium-browser || found google-chrome-stable || found google-chrome ||
     missing="$missing chromium"
 
-
 # Named by what is in it.
 environment="$own/schemathesis-$(cksum <"$here/schemathesis.txt" | cut -d ' ' -f 1)"
 python() {
@@ -46,6 +45,8 @@ finish() {
         work=$(mktemp -d "$own/schemathesis.XXXXXX")
         "$(python)" -m venv "$work/venv"
         "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/schemathesis.txt"
+        # One whose Python has been taken away.
+        [ -x "$environment/bin/python" ] || rm -rf "$environment"
         # Whole, or not there: somebody else may do the same at this moment.
         mv -T "$work/venv" "$environment" 2>/dev/null || [ -x "$environment/bin/python" ]
         rm -rf "$work"
@@ -167,4 +168,6 @@ if command -v systemctl >/dev/null 2>&1; then
     done
 fi
 
+restore
+trap - EXIT
 finish
