@@ -147,7 +147,7 @@ fn alias(operation: &Value, path: &str, id: &str, classic: bool) -> Option<Value
     Some(copy)
 }
 
-/// How those are refused who may not call this, or call it too often.
+/// How those are refused who may not call this, or not now, or not so.
 fn refusals(rule: &Rule, method: &str) -> Vec<&'static str> {
     let mut statuses = match rule.who {
         Who::Anyone => Vec::new(),
@@ -156,8 +156,10 @@ fn refusals(rule: &Rule, method: &str) -> Vec<&'static str> {
         Who::Caller if method == "get" => vec!["401"],
         Who::Caller | Who::Named | Who::Staff | Who::Operators => vec!["401", "403"],
     };
+    // What the door says to any of them.
+    statuses.extend(["400", "414", "431"]);
     if rule.group != Group::Free {
-        statuses.push("429");
+        statuses.extend(["429", "503"]);
     }
     statuses
 }

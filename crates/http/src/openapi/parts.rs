@@ -88,7 +88,7 @@ pub(super) fn responses() -> Value {
     };
     json!({
         "S304": {"description": "The caller has this", "headers": refer(&["X-Request-ID", "ETag"])},
-        "S400": problem("Malformed: JSON or a header; or it is not said for whom this is", &["X-Request-ID"]),
+        "S400": problem("Malformed: JSON or a header; or it is not said for whom this is, or a WebSocket is asked for", &["X-Request-ID"]),
         "S401": problem("Nobody says who he is, or his token is not good", &["X-Request-ID", "WWW-Authenticate"]),
         "S403": problem("Somebody else's, or for operators; or sent by a page of another site", &["X-Request-ID"]),
         "S404": problem("There is no such line, product, order, hold, document, job or target", &["X-Request-ID"]),
@@ -98,9 +98,11 @@ pub(super) fn responses() -> Value {
         "S410": problem("Events after the number have been removed: look at everything anew", &["X-Request-ID"]),
         "S412": problem("The cart or product is at another version; it is in `cart` or `product`", &["X-Request-ID", "ETag"]),
         "S413": problem("The body is too large", &["X-Request-ID"]),
+        "S414": problem("The address is too long", &["X-Request-ID"]),
         "S415": problem("The body is of another media type", &["X-Request-ID"]),
         "S422": problem("Invalid; `errors` says where", &["X-Request-ID"]),
         "S429": problem("Too many requests", &["X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"]),
+        "S431": problem("The headers are too large", &["X-Request-ID"]),
         "S500": problem("A bug", &["X-Request-ID"]),
         "S503": problem("Not now; try again", &["X-Request-ID", "Retry-After"]),
     })

@@ -72,19 +72,29 @@ fn operations() -> Vec<Operation> {
             if schema.is_null() {
                 continue;
             }
-            let reference = schema["$ref"].as_str().or_else(|| schema["oneOf"][0]["$ref"].as_str());
-            let name = reference.and_then(|reference| reference.rsplit('/').next()).unwrap_or_default();
-            let fields = document["components"]["schemas"][name]["properties"].as_object();
+            let mut fields = Vec::new();
+            named(&document, schema, &mut fields);
             operations.push(Operation {
                 method: method.to_ascii_uppercase().parse().unwrap(),
                 path: path.clone(),
-                fields: fields.into_iter().flat_map(Map::keys).cloned().collect(),
+                fields,
                 classic: operation["tags"][0] == "classic",
             });
         }
     }
     assert!(operations.len() > 20, "{}", operations.len());
     operations
+}
+
+/// The fields that a schema names, or one of those that it may be.
+fn named(document: &Value, schema: &Value, fields: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+        named(document, &document["components"]["schemas"][name], fields);
+    }
+    fields.extend(schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned());
+    for one in schema["oneOf"].as_array().into_iter().flatten() {
+        named(document, one, fields);
+    }
 }
 
 /// By Ana, who may do all.
