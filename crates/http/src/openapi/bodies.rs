@@ -27,6 +27,10 @@ pub(super) fn complete(document: &mut Value) -> Option<()> {
     for name in &open {
         let mut copy = schemas.get(name)?.clone();
         rename(&mut copy, &open);
+        if name == "SetQuantity" {
+            // The query may say it.
+            copy.as_object_mut()?.remove("required");
+        }
         schemas.insert(of_classic(name), copy);
     }
     for name in canonical.iter().filter(|name| is_object(schemas, name)).cloned().collect::<Vec<_>>() {

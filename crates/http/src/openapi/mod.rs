@@ -164,11 +164,24 @@ fn refusals(rule: &Rule, method: &str) -> Vec<&'static str> {
     statuses
 }
 
+/// Whether it is a parameter of the query that is `true` or `false`.
+fn is_flag(parameter: &Value) -> bool {
+    let kind = parameter.get("schema").and_then(|schema| schema.get("type"));
+    let boolean = kind.is_some_and(|kind| {
+        kind == "boolean" || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "boolean"))
+    });
+    boolean && parameter.get("in").is_some_and(|place| place == "query")
+}
+
 /// Adds what an operation does not say itself.
 fn finish(operation: &mut Map<String, Value>, path: &str, method: &str) -> Option<()> {
     let Also { parameters, statuses, headers } = also(path, method, operation.contains_key("requestBody"));
     let list = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut()?;
     list.retain(|parameter| parameter.get("in").is_none_or(|place| place != "path"));
+    for flag in list.iter_mut().filter(|parameter| is_flag(parameter)) {
+        // Its name alone says `true`.
+        flag.as_object_mut()?.insert("allowEmptyValue".into(), json!(true));
+    }
     list.extend(
         parameters.into_iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})),
     );

@@ -63,20 +63,21 @@ pub(super) fn parameters() -> Value {
 
 pub(super) fn headers() -> Value {
     let header = |says: &str, example: &str| json!({"description": says, "schema": {"type": "string"}, "example": example});
+    let always = |says: &str, example: &str| json!({"description": says, "required": true, "schema": {"type": "string"}, "example": example});
     json!({
-        "X-Request-ID": header("Names the request in the log", "8a6f3c0d52e149b7"),
+        "X-Request-ID": always("Names the request in the log", "8a6f3c0d52e149b7"),
         "ETag": header("The version of the cart or product; of a list, what tells it from others", "\"3\""),
         "X-Cache": header("Who answered. Carts: memory, replica, primary or database. The first page of somebody's orders: primary or database. Catalogue: l1, l2, l3 or miss", "l1"),
         "X-Cache-Status": header("stale: this is past its time, and could not be loaded anew yet", "stale"),
         "Age": header("Seconds since it is known not to have changed", "0"),
         "Cache-Control": header("For how long others may keep it", "public, max-age=5, s-maxage=300, stale-while-revalidate=10"),
         "Surrogate-Key": header("What it is about, for purging an edge cache: product:ID, category:NAME (both percent-encoded), catalog, search, top, related", "product:1"),
-        "Location": header("The address of what was made", "/api/v1/products/1"),
+        "Location": always("The address of what was made", "/api/v1/products/1"),
         "Idempotent-Replayed": header("true: this is the answer that was given before", "true"),
         "Retry-After": header("Seconds after which to try again", "1"),
         "RateLimit": header("What is left, as in draft-ietf-httpapi-ratelimit-headers", "\"writes-user\";r=99;t=60"),
         "RateLimit-Policy": header("How many requests are taken in how many seconds", "\"writes-user\";q=100;w=60, \"writes-address\";q=1000;w=60"),
-        "WWW-Authenticate": header("What to send to say who one is", "Bearer"),
+        "WWW-Authenticate": always("What to send to say who one is", "Bearer"),
         "Allow": header("What the address answers", "GET, HEAD"),
     })
 }

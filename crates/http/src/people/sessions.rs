@@ -52,7 +52,7 @@ fn secret(status: StatusCode, body: bytes::Bytes) -> actix_web::HttpResponse {
 /// to the caller, if he says who he is. The classic address takes the data themselves as its body.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "sessions", operation_id = "create_session",
     request_body(content = Option<wire::NewData>),
-    responses((status = 201, description = "The session, with its name", body = wire::Session)))]
+    responses((status = 201, description = "The session, with its name", body = wire::MadeSession)))]
 pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload: Payload) -> Answer {
     let bytes = body::read(&request, payload, &state).await?;
     let data = if classic(&request) {
@@ -65,7 +65,7 @@ pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload:
     };
     let owner = Caller::of(&request).owner().cloned();
     let (id, session) = state.people.sessions.create(owner, data).await?;
-    Ok(secret(StatusCode::CREATED, wire::session(Some(&id), &session)?))
+    Ok(secret(StatusCode::CREATED, wire::made(&id, &session)?))
 }
 
 /// A session
@@ -76,7 +76,7 @@ pub(crate) async fn create(request: HttpRequest, state: Data<AppState>, payload:
 pub(crate) async fn get(request: HttpRequest, state: Data<AppState>) -> Answer {
     let session = state.people.sessions.read(&session_id(&request)?).await?;
     his(&request, &session)?;
-    Ok(versioned(StatusCode::OK, session.version, wire::session(None, &session)?))
+    Ok(versioned(StatusCode::OK, session.version, wire::session(&session)?))
 }
 
 /// Have a session carry something else
@@ -92,7 +92,7 @@ pub(crate) async fn replace(request: HttpRequest, state: Data<AppState>, payload
     fields.finish(false)?;
     let expected = expected(&request)?;
     let session = state.people.sessions.replace(&id, &data.unwrap_or_default(), &expected).await?;
-    Ok(versioned(StatusCode::OK, session.version, wire::session(None, &session)?))
+    Ok(versioned(StatusCode::OK, session.version, wire::session(&session)?))
 }
 
 /// End a session
@@ -110,14 +110,14 @@ pub(crate) async fn delete(request: HttpRequest, state: Data<AppState>) -> Answe
 /// It becomes the caller's and gets another name, so that whoever may have seen the one before has nothing of it. It carries
 /// what it did.
 #[utoipa::path(post, path = "/api/v1/sessions/{session_id}/login", tag = "sessions", operation_id = "log_in",
-    responses((status = 200, description = "The session, with its new name", body = wire::Session)))]
+    responses((status = 200, description = "The session, with its new name", body = wire::MadeSession)))]
 pub(crate) async fn log_in(request: HttpRequest, state: Data<AppState>) -> Answer {
     let id = session_id(&request)?;
     let caller = Caller::of(&request);
     let owner = caller.user().cloned().ok_or(Problem::NoCredentials)?;
     his(&request, &state.people.sessions.read(&id).await?)?;
     let (id, session) = state.people.sessions.log_in(&id, owner).await?;
-    Ok(secret(StatusCode::OK, wire::session(Some(&id), &session)?))
+    Ok(secret(StatusCode::OK, wire::made(&id, &session)?))
 }
 
 /// Sessions of a user

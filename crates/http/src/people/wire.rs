@@ -16,13 +16,19 @@ use crate::{
     wire::json,
 };
 
+/// A session that is made, or that its owner has logged in with.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MadeSession {
+    /// Who knows this has the session: a secret. It is not shown again.
+    #[schema(example = "p7tGkqf8mKQW1q0c3yV0m2o0bq9mJ5w0yXbY0p2mG1c")]
+    session_id: String,
+    #[serde(flatten)]
+    session: Session,
+}
+
 /// A session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
-    /// Who knows this has the session: a secret. Only where it is made or its owner logs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "p7tGkqf8mKQW1q0c3yV0m2o0bq9mJ5w0yXbY0p2mG1c")]
-    session_id: Option<String>,
     /// Its name in lists: no secret.
     #[schema(example = "Xq3mVfJ0aT4kP1sE")]
     handle: String,
@@ -50,9 +56,8 @@ fn raw(text: &str) -> Result<Box<RawValue>, Problem> {
 }
 
 impl Session {
-    fn of(id: Option<&domain::SessionId>, session: &domain::Session) -> Result<Self, Problem> {
+    fn of(session: &domain::Session) -> Result<Self, Problem> {
         Ok(Self {
-            session_id: id.map(domain::SessionId::expose),
             handle: session.handle.to_string(),
             user_id: session.owner.as_ref().map(|owner| owner.as_str().to_owned()),
             data: raw(session.data.as_str())?,
@@ -64,9 +69,13 @@ impl Session {
     }
 }
 
-/// A session; with its id for who has just got it.
-pub(crate) fn session(id: Option<&domain::SessionId>, session: &domain::Session) -> Result<Bytes, Problem> {
-    json(&Session::of(id, session)?)
+pub(crate) fn session(session: &domain::Session) -> Result<Bytes, Problem> {
+    json(&Session::of(session)?)
+}
+
+/// With its id, for who has just got it.
+pub(crate) fn made(id: &domain::SessionId, session: &domain::Session) -> Result<Bytes, Problem> {
+    json(&MadeSession { session_id: id.expose(), session: Session::of(session)? })
 }
 
 /// Sessions of somebody.
@@ -76,7 +85,7 @@ pub(crate) struct Sessions {
 }
 
 pub(crate) fn sessions(sessions: &[domain::Session]) -> Result<Bytes, Problem> {
-    let items = sessions.iter().map(|session| Session::of(None, session)).collect::<Result<_, _>>()?;
+    let items = sessions.iter().map(Session::of).collect::<Result<_, _>>()?;
     json(&Sessions { items })
 }
 
@@ -189,7 +198,7 @@ pub(crate) fn kept(kept: &storage::KeptOfPerson) -> Result<Bytes, Problem> {
         user_id: kept.owner.as_str().to_owned(),
         cart: raw(&String::from_utf8_lossy(&cart.body))?,
         profile: Profile::of(&kept.profile)?,
-        sessions: kept.sessions.iter().map(|one| Session::of(None, one)).collect::<Result<_, _>>()?,
+        sessions: kept.sessions.iter().map(Session::of).collect::<Result<_, _>>()?,
         holds: kept.holds.iter().map(holds::shown).collect::<Result<_, _>>()?,
         orders: kept.orders.iter().map(order).collect::<Result<_, Problem>>()?,
     })

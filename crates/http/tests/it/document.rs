@@ -82,6 +82,7 @@ fn bodies_have_nothing_but_what_is_named_except_at_classic_addresses() {
     assert_eq!(members("HoldBought"), ["currency", "expected_total", "hold_id"]);
     assert_eq!(schemas["OneBought"]["required"], serde_json::json!(["product_id"]));
     assert!(schemas["Expected"].is_null(), "a part of others only");
+    assert!(schemas["ClassicSetQuantity"]["required"].is_null(), "the query may say it");
     // What is put together of answers stays open.
     assert!(schemas["Cart"]["additionalProperties"].is_null());
 }
@@ -98,6 +99,24 @@ fn bodies_that_may_be_left_out_are_no_null() {
     let classic = &operations["create_session_at_session_create"].1["requestBody"];
     assert_eq!(classic["content"]["application/json"]["schema"]["type"], "object");
     assert_eq!(classic["required"], false);
+}
+
+#[actix_web::test]
+async fn the_name_of_a_flag_alone_is_true() {
+    let document = document();
+    let mut flags = Vec::new();
+    for (id, (_, operation)) in operations(&document) {
+        let all = operation["parameters"].as_array().unwrap().iter();
+        let empty = all.filter(|one| one["allowEmptyValue"] == true);
+        flags.extend(empty.map(|one| format!("{id} {}", one["name"].as_str().unwrap())));
+    }
+    for wanted in ["create_guest cookie", "merge_cart dry_run", "import_products dry_run", "search in_stock"]
+    {
+        assert!(flags.iter().any(|flag| flag == wanted), "{wanted}: {flags:?}");
+    }
+    let shop = Shop::open();
+    let guest = shop.json(Method::POST, "/api/v1/guests?cookie", "").await;
+    assert!(guest.header("set-cookie").contains("HttpOnly") && guest.json()["token"].is_null(), "{guest:?}");
 }
 
 /// JSON Schema's integers are numbers without a fraction, however they are written.
