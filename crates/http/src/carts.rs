@@ -18,7 +18,7 @@ use crate::{
     body::{self, Fields},
     current::shown,
     headers::{Tag, claim, classic, expected, not_modified, owner, product, query, query_flag},
-    problem::Problem,
+    problem::{Problem, Refusal},
     wire,
 };
 
@@ -208,7 +208,7 @@ pub(crate) async fn merge(request: HttpRequest, state: Data<AppState>, payload: 
     fields.finish(forgiving)?;
     let Some(from) = from else { return Err(Problem::Invalid(Vec::new())) };
     if !caller.is_or_may_act_for(&from) {
-        return Err(Problem::NotYours);
+        return Err(Refusal::NotYours.into());
     }
     let expected = expected(&request)?;
     let claim = claim(&request, Some(&owner), &format!("merge\n{from}"))?;

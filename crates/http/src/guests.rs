@@ -16,7 +16,7 @@ use crate::{
     access::{GUEST_COOKIE, sent_by_another_site},
     answer::{Answer, plain, text},
     headers::query_flag,
-    problem::Problem,
+    problem::Refusal,
     wire,
 };
 
@@ -47,7 +47,7 @@ pub(crate) async fn create(request: HttpRequest, state: Data<AppState>) -> Answe
     let in_cookie = query_flag(&request, "cookie")?;
     // It would take the place of the cookie by which he has a cart already.
     if in_cookie && sent_by_another_site(&request, &state.settings.cors_origins) {
-        return Err(Problem::CrossSite);
+        return Err(Refusal::CrossSite.into());
     }
     let token = GuestToken::generate();
     let guest_id = token.owner().as_str().to_owned();

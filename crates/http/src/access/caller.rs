@@ -11,7 +11,7 @@ use cartwright_domain::OwnerId;
 use cartwright_identity::Scopes;
 
 use super::Who;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -58,7 +58,7 @@ impl Caller {
         match self.owner() {
             _ if self.is_staff() => Ok(None),
             Some(owner) => Ok(Some(owner.clone())),
-            None => Err(Problem::NoCredentials),
+            None => Err(Refusal::NoCredentials.into()),
         }
     }
 
@@ -79,7 +79,7 @@ impl Caller {
     pub(super) fn may(&self, who: Who, named: Option<&str>) -> Result<(), Problem> {
         let right = match who {
             Who::Anyone | Who::Known => return Ok(()),
-            _ if self.is_nobody() => return Err(Problem::NoCredentials),
+            _ if self.is_nobody() => return Err(Refusal::NoCredentials.into()),
             Who::Caller => return Ok(()),
             Who::Named => self.is_staff() || named.is_some_and(|named| self.is(named)),
             Who::Staff => self.is_staff(),
@@ -87,8 +87,8 @@ impl Caller {
         };
         match who {
             _ if right => Ok(()),
-            Who::Named => Err(Problem::NotYours),
-            _ => Err(Problem::OperatorsOnly),
+            Who::Named => Err(Refusal::NotYours.into()),
+            _ => Err(Refusal::OperatorsOnly.into()),
         }
     }
 
@@ -96,7 +96,7 @@ impl Caller {
     pub(super) fn came_by_himself(&self, request: &HttpRequest, origins: &[String]) -> Result<(), Problem> {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         if self.ambient && !reads && sent_by_another_site(request, origins) {
-            return Err(Problem::CrossSite);
+            return Err(Refusal::CrossSite.into());
         }
         Ok(())
     }

@@ -9,7 +9,10 @@ use cartwright_domain::OwnerId;
 use cartwright_identity::{GuestToken, Principal, Scopes, Verifier};
 
 use super::Caller;
-use crate::{AppState, problem::Problem};
+use crate::{
+    AppState,
+    problem::{Problem, Refusal},
+};
 
 const USER: HeaderName = HeaderName::from_static("x-user-id");
 const SCOPES: HeaderName = HeaderName::from_static("x-user-scopes");
@@ -65,7 +68,7 @@ impl Access {
         });
         match known {
             // To be counted as all that are not good.
-            Err(Problem::BadCredentials) => Ok(Known::Refused),
+            Err(Problem::Refused(Refusal::BadCredentials)) => Ok(Known::Refused),
             other => other,
         }
     }
@@ -105,8 +108,8 @@ impl Bearer {
     pub(super) async fn verify(self) -> Result<Caller, Problem> {
         match self.verifier.verify(bearer(&self.authorization)?).await {
             Ok(verified) => Ok(caller(verified.principal(), self.guest)),
-            Err(rejected) if rejected.is_unavailable() => Err(Problem::NoKeys),
-            Err(_) => Err(Problem::BadCredentials),
+            Err(rejected) if rejected.is_unavailable() => Err(Refusal::NoKeys.into()),
+            Err(_) => Err(Refusal::BadCredentials.into()),
         }
     }
 }
@@ -117,16 +120,20 @@ fn caller(principal: &Principal, guest: Option<OwnerId>) -> Caller {
 
 /// What stands behind `Bearer`.
 fn bearer(authorization: &HeaderValue) -> Result<&str, Problem> {
-    let text = authorization.to_str().map_err(|_unseen| Problem::BadCredentials)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Problem::BadCredentials)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim_start()) } else { Err(Problem::BadCredentials) }
+    let text = authorization.to_str().map_err(|_unseen| Problem::Refused(Refusal::BadCredentials))?;
+    let (scheme, token) = text.split_once(' ').ok_or(Refusal::BadCredentials)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim_start())
+    } else {
+        Err(Refusal::BadCredentials.into())
+    }
 }
 
 /// A header that may stand there once: of two, somebody on the way may have looked at the other one.
 fn one<'a>(request: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Problem> {
     let mut values = request.headers().get_all(name);
     let first = values.next();
-    if values.next().is_some() { Err(Problem::BadCredentials) } else { Ok(first) }
+    if values.next().is_some() { Err(Refusal::BadCredentials.into()) } else { Ok(first) }
 }
 
 /// A guest, by the header or by the cookie.
@@ -140,7 +147,7 @@ impl Guest {
     fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let token = |text: &str| text.parse::<GuestToken>().map(|token| token.owner()).ok();
         let header = match one(request, &GUEST)? {
-            Some(value) => Some(value.to_str().ok().and_then(token).ok_or(Problem::BadCredentials)?),
+            Some(value) => Some(value.to_str().ok().and_then(token).ok_or(Refusal::BadCredentials)?),
             None => None,
         };
         let cookie = request.cookie(GUEST_COOKIE).and_then(|cookie| token(cookie.value()));

@@ -22,7 +22,10 @@ use super::{
     load::{UnderWay, Worth},
     table::{Row, Rule},
 };
-use crate::{AppState, problem::Problem};
+use crate::{
+    AppState,
+    problem::{Problem, Refusal},
+};
 
 /// Bytes of path and query at most.
 const MOST_OF_ADDRESS: usize = 8 * 1024;
@@ -69,17 +72,17 @@ impl Rules {
     pub(crate) fn begin(&self, request: &HttpRequest) -> Result<Option<UnderWay>, Problem> {
         let length = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
         if length > MOST_OF_ADDRESS {
-            return Err(Problem::AddressTooLong(MOST_OF_ADDRESS));
+            return Err(Refusal::AddressTooLong(MOST_OF_ADDRESS).into());
         }
         let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
         if headers.sum::<usize>() > MOST_OF_HEADERS {
-            return Err(Problem::HeadersTooLarge(MOST_OF_HEADERS));
+            return Err(Refusal::HeadersTooLarge(MOST_OF_HEADERS).into());
         }
         // actix-http takes all that follows such a head for its body, whatever length it names: a proxy that does not is
         // about to send somebody else's request.
         if request.headers().get_all(UPGRADE).any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
         {
-            return Err(Problem::NoWebSockets);
+            return Err(Refusal::NoWebSockets.into());
         }
         self.state.load.begin(self.rule(request.method()).2)
     }
@@ -132,7 +135,9 @@ impl Rules {
                 Ok(caller) => caller,
                 Err(problem) => return Err(self.failed(request, problem).await),
             },
-            Known::Refused => return Err(self.failed(request, Problem::BadCredentials).await),
+            Known::Refused => {
+                return Err(self.failed(request, Problem::Refused(Refusal::BadCredentials)).await);
+            }
         };
         self.check(request, &caller, who, named)?;
         let Some(limits) = self.limits(group).filter(|_| !caller.is_staff()) else {
@@ -142,16 +147,16 @@ impl Rules {
         if counted.admitted {
             Ok((caller, Some(counted)))
         } else {
-            Err(Refused(Problem::TooMany, Some(counted)))
+            Err(Refused(Problem::Refused(Refusal::TooMany), Some(counted)))
         }
     }
 
     async fn failed(&self, request: &HttpRequest, problem: Problem) -> Refused {
-        let (Problem::BadCredentials, Some(limits)) = (&problem, &self.state.limits) else {
+        let (Problem::Refused(Refusal::BadCredentials), Some(limits)) = (&problem, &self.state.limits) else {
             return problem.into();
         };
         let counted = limits.admit_failure(request).await;
-        let problem = if counted.admitted { problem } else { Problem::TooMany };
+        let problem = if counted.admitted { problem } else { Problem::Refused(Refusal::TooMany) };
         Refused(problem, Some(counted))
     }
 

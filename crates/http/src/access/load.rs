@@ -7,7 +7,7 @@ use std::sync::{
 
 use metrics::{counter, gauge};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 
 /// What is refused first when there is too much to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Load {
         let begun = UnderWay(self.clone());
         if most > 0 && usize::try_from(before).is_ok_and(|before| before >= most) {
             counter!("cartwright_http_shed_total", "kind" => kind).increment(1);
-            return Err(Problem::Overloaded);
+            return Err(Refusal::Overloaded.into());
         }
         Ok(Some(begun))
     }

@@ -18,7 +18,7 @@ use crate::{
     answer::{Answer, plain, versioned},
     body::{self, Fields},
     headers::{classic, expected, owner_named},
-    problem::Problem,
+    problem::{Problem, Refusal},
 };
 
 const CURRENT: HeaderName = HeaderName::from_static("x-session-id");
@@ -114,7 +114,7 @@ pub(crate) async fn delete(request: HttpRequest, state: Data<AppState>) -> Answe
 pub(crate) async fn log_in(request: HttpRequest, state: Data<AppState>) -> Answer {
     let id = session_id(&request)?;
     let caller = Caller::of(&request);
-    let owner = caller.user().cloned().ok_or(Problem::NoCredentials)?;
+    let owner = caller.user().cloned().ok_or(Refusal::NoCredentials)?;
     his(&request, &state.people.sessions.read(&id).await?)?;
     let (id, session) = state.people.sessions.log_in(&id, owner).await?;
     Ok(secret(StatusCode::OK, wire::made(&id, &session)?))

@@ -2,6 +2,7 @@
 
 mod carts;
 mod catalog;
+mod door;
 mod events;
 mod jobs;
 mod orders;
@@ -27,6 +28,7 @@ use cartwright_orders::OrdersError;
 use cartwright_storage::StorageError;
 
 use crate::headers::etag;
+pub(crate) use door::Refusal;
 pub(crate) use jobs::JobProblem;
 
 /// One thing that is wrong with a request.
@@ -103,37 +105,17 @@ pub(crate) enum Problem {
     NotJson,
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    #[error("the address is longer than {0} bytes")]
-    AddressTooLong(usize),
-    #[error("the headers are larger than {0} bytes")]
-    HeadersTooLarge(usize),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error("the body came too slowly")]
     TooSlow,
     #[error("the body did not arrive")]
     BodyLost(#[source] actix_web::Error),
     #[error("a header is missing or malformed")]
     Header { name: &'static str, code: &'static str, detail: &'static str },
-    #[error("nobody says who he is")]
-    NoCredentials,
-    #[error("who somebody says that he is cannot be believed")]
-    BadCredentials,
-    #[error("there are no keys to verify tokens with")]
-    NoKeys,
-    #[error("too many requests")]
-    TooMany,
-    #[error("too many requests are under way")]
-    Overloaded,
     /// With the header that would have said so.
     #[error("it is not said for whom this is")]
     NoUser(&'static str),
-    #[error("this belongs to somebody else")]
-    NotYours,
-    #[error("shoppers are not answered here")]
-    OperatorsOnly,
-    #[error("a page of another site sent this")]
-    CrossSite,
-    #[error("it asks for a WebSocket")]
-    NoWebSockets,
     #[error("no such address")]
     NoRoute,
     #[error("no such method")]
@@ -344,18 +326,7 @@ impl Problem {
                 "Body too large",
                 format!("A body has at most {limit} bytes."),
             ),
-            Self::AddressTooLong(limit) => entry(
-                StatusCode::URI_TOO_LONG,
-                "address_too_long",
-                "Address too long",
-                format!("Path and query have at most {limit} bytes."),
-            ),
-            Self::HeadersTooLarge(limit) => entry(
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "headers_too_large",
-                "Headers too large",
-                format!("All headers together have at most {limit} bytes."),
-            ),
+            Self::Refused(refusal) => door::refusal(*refusal),
             Self::TooSlow => entry(
                 StatusCode::REQUEST_TIMEOUT,
                 "body_too_slow",
@@ -369,32 +340,6 @@ impl Problem {
                 "The body could not be read to its end.",
             ),
             Self::Header { code, detail, .. } => entry(StatusCode::BAD_REQUEST, code, "Bad header", *detail),
-            Self::NoCredentials => entry(
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                "Unauthorized",
-                "Say who you are: Authorization: Bearer with an access token, or X-Guest-Token with a guest's.",
-            ),
-            Self::BadCredentials => entry(
-                StatusCode::UNAUTHORIZED,
-                "invalid_token",
-                "Invalid token",
-                "The token is not good here, or not any more. Get another one.",
-            ),
-            Self::NoKeys => entry(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "keys_unavailable",
-                "Keys unavailable",
-                "Tokens cannot be verified at the moment. Try again.",
-            ),
-            Self::TooMany => entry(
-                StatusCode::TOO_MANY_REQUESTS,
-                "rate_limited",
-                "Too many requests",
-                "More requests than are taken in this time. Nothing was changed; try again after as many seconds as \
-                 Retry-After says.",
-            ),
-            Self::Overloaded => overloaded(),
             Self::NoUser(header) => entry(
                 StatusCode::BAD_REQUEST,
                 "missing_user",
@@ -402,27 +347,6 @@ impl Problem {
                 format!(
                     "Send the header {header} of a user, or X-Guest-Token, or name the user in the path where that can be done."
                 ),
-            ),
-            Self::NotYours => {
-                entry(StatusCode::FORBIDDEN, "not_yours", "Somebody else's", "This belongs to somebody else.")
-            }
-            Self::OperatorsOnly => entry(
-                StatusCode::FORBIDDEN,
-                "operators_only",
-                "For operators",
-                "This is for those who run the shop: it takes a scope that you do not have.",
-            ),
-            Self::CrossSite => entry(
-                StatusCode::FORBIDDEN,
-                "cross_site",
-                "Sent by another site",
-                "A page of another site sent this. Add its origin to server.cors_origins if it may.",
-            ),
-            Self::NoWebSockets => entry(
-                StatusCode::BAD_REQUEST,
-                "no_websockets",
-                "No WebSockets",
-                "There are no WebSockets here. Events come as text/event-stream; leave out the header Upgrade.",
             ),
             Self::NoRoute => entry(
                 StatusCode::NOT_FOUND,
@@ -501,10 +425,10 @@ impl ResponseError for Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         match self {
-            Self::NoCredentials => {
+            Self::Refused(Refusal::NoCredentials) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::BadCredentials => {
+            Self::Refused(Refusal::BadCredentials) => {
                 let refused = HeaderValue::from_static("Bearer error=\"invalid_token\"");
                 headers.insert(WWW_AUTHENTICATE, refused);
             }
