@@ -27,7 +27,7 @@ const KEPT: Duration = Duration::days(90);
 #[derive(serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Guest {
     /// By what name his cart and orders go: `/api/v1/carts/{guest_id}`. No secret.
-    #[schema(example = "guest-4f0c3b2a9d8e7f6a5b4c3d2e1f0a9b8c")]
+    #[schema(example = "guest-f443f663e317e3e74f8ad9f8e9521987b33c3e77")]
     guest_id: String,
     /// Who has it is the guest. To be sent in `X-Guest-Token`. Absent when it is in the cookie.
     #[serde(skip_serializing_if = "Option::is_none")]
