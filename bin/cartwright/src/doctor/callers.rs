@@ -69,7 +69,7 @@ fn tokens(findings: &mut Findings, auth: &Auth, verifier: &Verifier) {
     if auth.audiences.is_empty() {
         findings.warn(
             "auth.audiences",
-            "tokens that were made for somebody else are taken too",
+            "none: tokens that say for whom they are made (aud) are refused, and those that do not are taken",
             "set it to the name that your identity provider has for this API",
         );
     }
