@@ -136,6 +136,8 @@ async fn logged(format: &str) -> String {
             ("CARTWRIGHT__SERVER__LOG_FORMAT", format),
             // Libraries too: they show more of what comes than we do.
             ("RUST_LOG", "trace"),
+            // Shown as it is, as paths are.
+            ("DATABASE_URL", "sqlite://shop\u{202e}bd\u{2028}.db"),
             ("CARTWRIGHT__WEBHOOKS__ALLOW_PRIVATE", "true"),
             ("CARTWRIGHT__WEBHOOKS__ALLOW_HTTP", "true"),
             ("CARTWRIGHT__WEBHOOKS__PORTS", &receiver.to_string()),
@@ -173,6 +175,7 @@ async fn each_record_is_one_line_of_text() {
         fakes += usize::from(line.contains("FAKE-RECORD"));
     }
     assert!(records > 100 && fakes > 0, "{records} records, {fakes} with something of others'");
+    assert!(log.contains("store=sqlite://shop\\u202ebd\\u2028.db"), "what is shown as it is can be seen");
 }
 
 /// `2026-01-31T12:00:00.000000`.
