@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "generators build values that are valid by construction")]
 
 mod generate;
+mod parsers;
 mod products;
 
 use std::collections::{BTreeMap, HashSet};
