@@ -300,3 +300,25 @@ fn version(payload: &[u8]) -> Update {
     serde_json::from_slice::<Payload>(payload)
         .map_or(Update::Missed, |payload| Update::Version(payload.version))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        /// Whoever publishes there: a version is one, and anything else means that something was missed.
+        #[test]
+        fn a_message_is_a_version_or_something_missed(noise in vec(any::<u8>(), 0..60), number: u64, more in "\\PC{0,20}") {
+            let _ = version(&noise);
+            let said = serde_json::json!({"user_id": more, "version": number, more.as_str(): more}).to_string();
+            let expected = if more == "version" || more == "user_id" { Update::Missed } else { Update::Version(number) };
+            prop_assert_eq!(version(said.as_bytes()), expected);
+            for other in [format!(r#"{{"version":-{number}}}"#), format!(r#"{{"version":{number}0000000000000000000000}}"#)] {
+                prop_assert!(number == 0 || version(other.as_bytes()) == Update::Missed, "{}", other);
+            }
+            prop_assert_eq!(version(&said.as_bytes()[..said.len() - 1]), Update::Missed);
+        }
+    }
+}

@@ -120,7 +120,31 @@ fn read_set(primary: &ServerReport, reports: &[ServerReport]) -> Option<ReadSet>
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
+
+    /// As servers, proxies and versions to come may write it.
+    fn info() -> impl Strategy<Value = String> {
+        let name = "role|run_id|slave[0-9]{0,30}|master_[a-z_]{0,12}|[a-z_:]{0,8}|\\PC{0,5}";
+        let value = "master|slave|up|-?[0-9]{0,25}|(ip=|port=|state=online|,|=|[0-9.:]){0,8}|\\PC{0,8}";
+        let line = (name, value, "\r?\n|\r|").prop_map(|(name, value, end)| format!("{name}:{value}{end}"));
+        (any::<bool>(), vec(line, 0..8)).prop_map(|(whole, lines)| {
+            let front = if whole { "role:master\r\nrun_id:x\r\n" } else { "" };
+            front.to_owned() + &lines.concat()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_says_of_itself_is_read_or_not(info in info()) {
+            if let Some(report) = ServerReport::parse(&info) {
+                prop_assert_eq!(field(&info, "run_id"), Some(&*report.run_id));
+                prop_assert!(report.attached.is_sorted());
+                prop_assert!(report.attached.iter().map(String::len).sum::<usize>() <= info.len());
+            }
+        }
+    }
 
     fn primary(attached: &[&str]) -> ServerReport {
         let mut info =

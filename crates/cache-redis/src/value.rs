@@ -56,6 +56,8 @@ pub(crate) fn mark(namespace: &str) -> String {
 const SHORT: usize = 256;
 /// No document is longer; what says so is not ours.
 const LONGEST: usize = 16 * 1024 * 1024;
+/// LZ4 makes no byte of more than so many.
+const DENSEST: usize = 256;
 
 /// What every cart's document has, and much of it every order's, so that a compressed one need not have it. Documents are
 /// compressed against exactly this text: another text needs another letter than `z`.
@@ -89,8 +91,9 @@ fn document(bytes: Vec<u8>) -> Option<Document> {
         b'v' => Bytes::from(bytes).slice(end + 1..),
         b'z' => {
             let (length, compressed) = lz4_flex::block::uncompressed_size(bytes.get(end + 1..)?).ok()?;
-            let body = (length <= LONGEST)
-                .then(|| lz4_flex::block::decompress_with_dict(compressed, length, COMMON));
+            let most = compressed.len().saturating_mul(DENSEST).min(LONGEST);
+            let body =
+                (length <= most).then(|| lz4_flex::block::decompress_with_dict(compressed, length, COMMON));
             Bytes::from(body?.ok().filter(|body| body.len() == length)?)
         }
         _ => return None,
@@ -100,7 +103,37 @@ fn document(bytes: Vec<u8>) -> Option<Document> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_document_comes_back(version: u64, body in prop_oneof![vec(any::<u8>(), 0..600), "[ab\"{}]{0,600}".prop_map(String::into_bytes)]) {
+            let document = Document { version, body: Bytes::from(body) };
+            prop_assert_eq!(read(write(&document)), Value::Document(document));
+        }
+
+        /// Whoever has written it.
+        #[test]
+        fn what_is_found_is_a_document_a_token_or_foreign(front in "[vzT]?[0-9+-]{0,22}\n?", rest in vec(any::<u8>(), 0..80)) {
+            let bytes = [front.as_bytes(), &rest].concat();
+            match read(bytes.clone()) {
+                Value::Document(document) => {
+                    prop_assert!(document.body.len() <= bytes.len() * DENSEST);
+                    prop_assert_eq!(read(write(&document)), Value::Document(document));
+                }
+                Value::Token(token) => prop_assert_eq!(token.as_bytes(), bytes),
+                Value::Foreign => {}
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_all_alike_comes_back() {
+        let document = Document { version: 1, body: Bytes::from("a".repeat(1 << 20)) };
+        assert_eq!(read(write(&document)), Value::Document(document));
+    }
 
     #[test]
     fn documents_and_tokens_come_back_and_everything_else_is_foreign() {

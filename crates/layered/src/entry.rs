@@ -108,6 +108,10 @@ pub(crate) struct Entry<V> {
 const LARGE: usize = 1024;
 /// A value cannot be larger: what says it is, is none of ours.
 const LARGEST: usize = 1 << 26;
+/// LZ4 makes no byte of more than so many.
+const DENSEST: usize = 256;
+/// In milliseconds, some nine thousand years: what says more is none of ours, and sums of some times are still numbers.
+const LONGEST: u64 = 1 << 48;
 
 impl<V: CacheValue> Entry<V> {
     /// `D<16 digits> <made> <fresh> <cost> <form>\n<value>`: times in milliseconds; the form is 0 when there is no value, 1
@@ -132,7 +136,7 @@ impl<V: CacheValue> Entry<V> {
         let head = Head::of(bytes).filter(|head| head.kind() == Some(What::Document))?;
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let mut fields = std::str::from_utf8(bytes.get(Head::LEN..end)?).ok()?.split_ascii_whitespace();
-        let mut number = || fields.next()?.parse::<u64>().ok();
+        let mut number = || fields.next()?.parse::<u64>().ok().filter(|number| *number < LONGEST);
         let (made, fresh, cost, form) = (number()?, number()?, number()?, number()?);
         let body = bytes.slice(end + 1..);
         let value = match form {
@@ -147,8 +151,9 @@ impl<V: CacheValue> Entry<V> {
 }
 
 fn decompress(body: &[u8]) -> Option<Bytes> {
-    let (length, _) = uncompressed_size(body).ok()?;
-    (length <= LARGEST).then(|| decompress_size_prepended(body).ok()).flatten().map(Bytes::from)
+    let (length, compressed) = uncompressed_size(body).ok()?;
+    let most = compressed.len().saturating_mul(DENSEST).min(LARGEST);
+    (length <= most).then(|| decompress_size_prepended(body).ok()).flatten().map(Bytes::from)
 }
 
 #[cfg(test)]
@@ -175,9 +180,40 @@ mod tests {
             let _ = Head::of(&bytes);
             let _ = Entry::<Bytes>::decode(&bytes);
             for document in [&b"D0123456789abcdef"[..], b"D0123456789abcdef 1 1 1 2\n"] {
-                let _ = Entry::<Bytes>::decode(&[document, &bytes].concat().into());
+                let read = Entry::<Bytes>::decode(&[document, &bytes].concat().into());
+                let length = read.and_then(|entry| entry.value).map_or(0, |value| value.len());
+                prop_assert!(length <= bytes.len() * DENSEST);
             }
         }
+
+        #[test]
+        fn times_that_are_none_are_not_believed(made: u64, fresh: u64, cost: u64, over in 0..4_u32, form in 0..4_u32) {
+            let numbers = [made, fresh, cost].map(|number| if over == 0 { number } else { number >> (16 * over) });
+            let [made, fresh, cost] = numbers;
+            let text = format!("D0123456789abcdef {made} {fresh} {cost} {form}\n");
+            match Entry::<Bytes>::decode(&Bytes::from(text)) {
+                Some(entry) => {
+                    prop_assert!(numbers.iter().all(|number| *number < LONGEST));
+                    // What readers ask of it.
+                    let _ = crate::fetch::fresh(&entry, u64::MAX);
+                    let read = Entry::<Bytes>::decode(&entry.encode()).unwrap();
+                    prop_assert_eq!((read.made, read.fresh, read.cost), (entry.made, entry.fresh, entry.cost));
+                }
+                None => prop_assert!(form > 1 || numbers.iter().any(|number| *number >= LONGEST)),
+            }
+        }
+    }
+
+    #[test]
+    fn room_is_not_made_for_what_cannot_be() {
+        let value = Some(Bytes::from("a".repeat(1 << 20)));
+        let (fresh, cost) = (Duration::from_secs(1), Duration::ZERO);
+        let entry = Entry { head: Head::new(What::Document), value, made: 1, fresh, cost };
+        let written = entry.encode();
+        assert_eq!(Entry::<Bytes>::decode(&written).unwrap().value, entry.value, "however much alike it is");
+        let lie = |length: u32| [&length.to_le_bytes()[..], &[0x1f; 40]].concat();
+        assert!(decompress(&lie(1 << 25)).is_none());
+        assert!(decompress(&lie(u32::MAX)).is_none());
     }
 
     #[test]

@@ -321,3 +321,42 @@ async fn echo(node: Weak<Inner>) {
         let _ = tokio::time::timeout(DEAF_AFTER, bus.publish(Audience::Echo, message)).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        let number =
+            prop_oneof![Just("18446744073709551615".to_owned()), Just("null".to_owned()), "-?[0-9]{1,21}"];
+        let mark = "[DLMC]?[0-9a-f]{14,17}|\\PC{0,4}";
+        let said = (select(&["echo", "changing", "changed", "other"]), [number.clone(), number], mark);
+        prop_oneof![
+            6 => said.prop_map(|(kind, [one, other], mark)| format!(
+                r#"{{"{kind}":{{"node":{one},"number":{other},"targets":["a","b"],"mark":"{mark}","hold":{one},"position":{other}}}}}"#
+            )),
+            1 => "\\PC{0,40}",
+        ]
+    }
+
+    fn select(of: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(of)
+    }
+
+    proptest! {
+        /// It is heard, or taken for a message that was missed.
+        #[test]
+        fn whatever_is_said_does_no_harm(texts in vec(text(), 0..6), noise in vec(any::<u8>(), 0..30)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let _inside = runtime.enter();
+            let node = Node::alone();
+            for text in texts {
+                node.inner.hear(Heard::Message(Bytes::from(text)));
+            }
+            node.inner.hear(Heard::Message(Bytes::from(noise)));
+            let _ = (node.moment(), node.hears());
+        }
+    }
+}

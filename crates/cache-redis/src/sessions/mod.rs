@@ -317,3 +317,43 @@ impl SessionStore for RedisSessionStore {
         Ok(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever stands there: it is a session, or an error.
+        #[test]
+        fn what_is_kept_is_a_session_or_none(
+            owner in prop_oneof![Just("null".to_owned()), "\"[A-Za-z0-9 .-]{0,102}\""],
+            data in prop_oneof![Just("{}".to_owned()), Just("[]".to_owned()), "\\{\"a\":\"[a-z]{0,9}\"\\}", "\\PC{0,9}"],
+            version: i64, times: [i64; 3], cut in any::<prop::sample::Index>(),
+        ) {
+            let hash = cartwright_domain::SessionId::new([7; 32]).hash();
+            let [created, seen, expires] = times;
+            let text = format!(r#"{{"owner":{owner},"data":{data},"version":{version},"created_at":{created},"seen_at":{seen},"expires_at":{expires}}}"#);
+            if let Ok(session) = read(&hash, &text) {
+                prop_assert_eq!(session.handle, hash.handle());
+                prop_assert_eq!(session.data.as_str(), data);
+                prop_assert_eq!(session.expires_at.timestamp_micros(), expires);
+                prop_assert_eq!(i64::try_from(session.version), Ok(version));
+            }
+            let mut cut = cut.index(text.len());
+            while !text.is_char_boundary(cut) {
+                cut -= 1;
+            }
+            prop_assert!(read(&hash, &text[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn one_that_is_kept_is_read() {
+        let hash = cartwright_domain::SessionId::new([7; 32]).hash();
+        let text = r#"{"owner":"ana","data":{"a":1},"version":3,"created_at":1,"seen_at":2,"expires_at":3}"#;
+        let session = read(&hash, text).unwrap();
+        assert_eq!((session.version, session.data.as_str()), (3, r#"{"a":1}"#));
+    }
+}

@@ -3,6 +3,7 @@
 
 mod documents;
 mod embedded;
+mod kept;
 mod kit;
 mod nodes;
 mod rows;
