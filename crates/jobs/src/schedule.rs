@@ -82,6 +82,7 @@ impl fmt::Debug for Schedule {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -121,5 +122,35 @@ mod tests {
         let two = hourly.catching_up(2);
         assert_eq!(two.missed(at("07:00:00"), at("10:30:00")), [at("09:00:00"), at("10:00:00")]);
         assert_eq!(two.missed(at("09:00:00"), at("10:30:00")), [at("10:00:00")]);
+    }
+
+    /// Fields as people write them, and as nobody does.
+    fn expression() -> impl Strategy<Value = String> {
+        let part = "\\*|\\?|[0-9]{1,3}|[0-9]{1,2}-[0-9]{1,2}|\\*/[0-9]{1,10}|L|W|[0-9]{1,2}[LW#][0-9]?|MON|jan|[A-Z]{1,4}";
+        let field = proptest::collection::vec(part, 1..3).prop_map(|parts| parts.join(","));
+        prop_oneof![
+            6 => proptest::collection::vec(field, 5..7).prop_map(|fields| fields.join(" ")),
+            1 => "@(hourly|daily|yearly|never)",
+            1 => any::<String>(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_expression_is_refused_or_has_times(expression in expression(), seconds in 0..4_000_000_000_i64, nanos in 0..1_000_000_000_u32) {
+            let now = DateTime::from_timestamp(seconds, nanos).unwrap();
+            match Schedule::new("any", &expression, |_| Nothing) {
+                Ok(schedule) => {
+                    let (last, next) = (schedule.last(now), schedule.next(now));
+                    prop_assert!(last.is_none_or(|last| last <= now) && next.is_none_or(|next| next > now));
+                    // Between two times there is none.
+                    if let Some((last, next)) = last.zip(next) {
+                        prop_assert_eq!(schedule.last(next), Some(next));
+                        prop_assert_eq!(schedule.next(last), Some(next));
+                    }
+                }
+                Err(error) => prop_assert!(error.to_string().len() < 200 + 8 * expression.len(), "{}", error),
+            }
+        }
     }
 }

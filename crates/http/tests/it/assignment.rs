@@ -55,15 +55,15 @@ fn tempting() -> Vec<(&'static str, Value)> {
 }
 
 /// An operation with a JSON body.
-struct Operation {
-    method: Method,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) path: String,
     /// Which fields its body has.
     fields: Vec<String>,
     classic: bool,
 }
 
-fn operations() -> Vec<Operation> {
+pub(crate) fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(&cartwright_http::openapi()).unwrap();
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -103,11 +103,11 @@ fn by_ana(request: TestRequest) -> TestRequest {
 }
 
 /// Sends as Ana.
-struct Desk(Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Answer>>);
+pub(crate) struct Desk(Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Answer>>);
 
 impl Desk {
     /// The application is made once: there are thousands of requests.
-    async fn of(shop: &Shop) -> Self {
+    pub(crate) async fn of(shop: &Shop) -> Self {
         let app = Rc::new(test::init_service(cartwright_http::create_app(shop.state.clone())).await);
         Self(Box::new(move |request| {
             let app = Rc::clone(&app);
@@ -115,6 +115,11 @@ impl Desk {
                 async move { Answer::read(test::call_service(&*app, request.to_request()).await).await };
             answered.boxed_local()
         }))
+    }
+
+    /// As it is.
+    pub(crate) async fn call(&self, request: TestRequest) -> Answer {
+        (self.0)(request).await
     }
 
     async fn send(&self, method: &Method, uri: &str, body: &str) -> Answer {

@@ -30,6 +30,7 @@ mod kit;
 mod limits;
 mod operations;
 mod orders;
+mod parsers;
 mod people;
 mod routes;
 mod socket;

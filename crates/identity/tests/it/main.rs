@@ -12,6 +12,7 @@ mod kit;
 mod metrics;
 mod mint;
 mod mutations;
+mod parsers;
 mod server;
 mod settings;
 mod vectors;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod answers;
+mod any_url;
 mod delivery;
 mod hostile;
 mod hostile_addresses;
