@@ -43,8 +43,11 @@ impl Varnish {
     /// [`BadUrl`].
     pub fn new(url: &str) -> Result<Self, BadUrl> {
         // A password has no business there, and so none in an error either.
-        let bad =
-            || BadUrl(url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, place)| format!("…@{place}")));
+        let bad = || {
+            let (login, place) = url.rsplit_once('@').map_or(("", url), |(_, place)| ("…@", place));
+            let place = place.split(['?', '#']).next().unwrap_or_default();
+            BadUrl(format!("{login}{place}"))
+        };
         let authority = url.strip_prefix("http://").ok_or_else(bad)?;
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         let safe = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);

@@ -5,7 +5,7 @@ use cartwright_http::Access;
 use cartwright_identity::{JwksSettings, JwtSettings, PublicKey, Secret, Verifier};
 use serde::Deserialize;
 
-use super::{SecretText, Server};
+use super::{SecretText, SecretUrl, Server};
 
 /// Who callers are.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,7 +25,7 @@ pub(crate) struct Auth {
     /// PEM files of public keys: RSA, P-256 or Ed25519.
     pub(crate) public_key_files: Vec<PathBuf>,
     /// Where more public keys are fetched.
-    pub(crate) jwks_url: Option<String>,
+    pub(crate) jwks_url: Option<SecretUrl>,
     /// How often, in seconds. Too high: a withdrawn key is believed for so long. Too low: requests for nothing.
     pub(crate) jwks_refresh_seconds: u64,
     /// How long keys are believed that cannot be fetched again, in seconds. Too high: a withdrawn key is believed for so
@@ -134,7 +134,8 @@ impl Auth {
             settings.public_keys.push(key.into());
         }
         if let Some(url) = &self.jwks_url {
-            let mut jwks = JwksSettings::new(url.parse().context("configuration key `auth.jwks_url`")?);
+            let mut jwks =
+                JwksSettings::new(url.expose().parse().context("configuration key `auth.jwks_url`")?);
             jwks.refresh = Duration::from_secs(self.jwks_refresh_seconds);
             jwks.max_stale = Duration::from_secs(self.jwks_max_stale_seconds);
             jwks.ca_file.clone_from(&self.jwks_ca_file);

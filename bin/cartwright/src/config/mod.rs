@@ -1,6 +1,8 @@
 //! Configuration: defaults → `cartwright.toml` → environment. Every section is a struct of its own; an unknown key or a
 //! bad value is an error that names it.
 
+#[cfg(test)]
+mod any_text;
 mod auth;
 mod cache;
 mod carts;
