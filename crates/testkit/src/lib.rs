@@ -12,6 +12,7 @@
 //! | lose, delay and cut traffic | [`ChaosProxy`] |
 //! | run our own server | [`ServerProcess`] |
 //! | speak TLS | [`TlsFiles`] |
+//! | have secrets looked for in all logs | [`evidence`] |
 //! | wait | [`eventually`], [`eventually_some`] |
 //!
 //! Everything works as root and as an ordinary user, on ports and in folders of its own, beside other
@@ -34,6 +35,7 @@
 
 mod chromium;
 mod error;
+pub mod evidence;
 mod home;
 pub mod locate;
 pub mod ports;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::supervise::Supervised;
-use crate::{Error, procfs};
+use crate::{Error, evidence, procfs};
 
 /// How long one attempt to reach the server may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
@@ -65,6 +65,7 @@ impl ServerProcessBuilder {
     /// Sets an environment variable, on top of those of the test process.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        evidence::setting(name.as_ref(), value.as_ref());
         self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }

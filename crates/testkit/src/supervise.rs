@@ -17,7 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::wait::poll_until;
-use crate::{Error, home, procfs};
+use crate::{Error, evidence, home, procfs};
 
 /// How long a process may take to stop, to continue or to die of SIGKILL.
 const PROMPTLY: Duration = Duration::from_secs(20);
@@ -54,6 +54,7 @@ impl Supervised {
     /// Makes the folder and starts the watchdog; no server runs yet.
     pub(crate) fn new(name: &str) -> Result<Self, Error> {
         let folder = home::create(name)?;
+        evidence::keep_log(&folder);
         let watchdog = Command::new("/bin/sh")
             .args(["-c", include_str!("watchdog.sh"), "cartwright-testkit-watchdog"])
             .arg(&folder)

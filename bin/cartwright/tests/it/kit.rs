@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cartwright_testkit::{ServerProcess, ports};
+use cartwright_testkit::{ServerProcess, evidence, ports};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -66,7 +66,10 @@ impl Node {
 pub(crate) fn run(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args(args).current_dir(folder).env_clear().envs(variables.iter().copied());
-    command.output().unwrap()
+    let output = command.output().unwrap();
+    // What it is asked for is on standard output; what it says of that is a log.
+    evidence::said(&output.stderr);
+    output
 }
 
 /// Brings a database up to date.
@@ -84,6 +87,7 @@ pub(crate) fn text(output: &Output) -> String {
 pub(crate) async fn expect(client: &mut Client, status: u16, method: &str, path: &str, body: &str) -> Value {
     let answer = client.send(method, path, body).await.unwrap();
     let text = String::from_utf8_lossy(&answer.body).into_owned();
+    evidence::carried(&text);
     assert_eq!(answer.status, status, "{method} {path}: {text}");
     serde_json::from_str(&text).unwrap_or(Value::Null)
 }

@@ -4,7 +4,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use cartwright_identity::{Secret, SigningKey};
-use cartwright_testkit::{ChaosProxy, Mode, Postgres, RedisServer, eventually};
+use cartwright_testkit::{ChaosProxy, Mode, Postgres, RedisServer, eventually, evidence};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rand::{Rng, distr::Alphanumeric};
 use serde_json::Value;
@@ -30,6 +30,7 @@ struct Hidden(Vec<(String, String)>);
 impl Hidden {
     fn add(&mut self, name: &str, secret: &str) -> String {
         assert!(secret.len() >= 16, "{name}");
+        evidence::secret(secret);
         self.0.push((name.to_owned(), secret.to_owned()));
         secret.to_owned()
     }

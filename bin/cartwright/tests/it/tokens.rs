@@ -7,7 +7,7 @@ use std::{
 
 use cartwright_domain::{Clock, SystemClock};
 use cartwright_identity::{Claims, Scopes, Secret, SigningKey, mint};
-use cartwright_testkit::eventually;
+use cartwright_testkit::{eventually, evidence};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -35,7 +35,9 @@ pub(crate) fn token(key: &SigningKey, kid: Option<&str>, user: &str, scopes: &st
         issued_at: SystemClock.now(),
         lifetime: Duration::from_secs(3600),
     };
-    mint(key, kid, &claims).unwrap()
+    let token = mint(key, kid, &claims).unwrap();
+    evidence::secret(&token);
+    token
 }
 
 /// Serves a set of keys that can be changed, until the test ends. Gives its address.

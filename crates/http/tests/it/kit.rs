@@ -30,7 +30,7 @@ use cartwright_identity::{
 use cartwright_jobs::JobQueue;
 use cartwright_orders::{OrderService, StockListener};
 use cartwright_storage::{ImportedProduct, PastOrder, SessionPolicy, SessionStore, ShopStore};
-use cartwright_testkit::TlsFiles;
+use cartwright_testkit::{TlsFiles, evidence};
 use cartwright_webhooks::{Policy, Resolve, Sender};
 use serde_json::Value;
 
@@ -58,6 +58,7 @@ impl Shop {
     }
 
     fn of(settings: HttpSettings, access: Access) -> Self {
+        evidence::log_here();
         // The service wants a multi-threaded runtime; actix's is not one.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -91,7 +92,11 @@ impl Shop {
     /// Sends one request.
     pub(crate) async fn send(&self, request: test::TestRequest) -> Answer {
         let app = test::init_service(cartwright_http::create_app(self.state.clone())).await;
-        Answer::read(test::call_service(&app, request.to_request()).await).await
+        let request = request.to_request();
+        for (name, value) in &request.head().headers {
+            evidence::carried(&format!("{name}: {}", value.to_str().unwrap_or_default()));
+        }
+        Answer::read(test::call_service(&app, request).await).await
     }
 
     pub(crate) async fn get(&self, uri: &str) -> Answer {
@@ -288,7 +293,9 @@ impl Answer {
     pub(crate) async fn read(response: ServiceResponse<BoxBody>) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body()).await.unwrap();
-        Self { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
+        let answer = Self { status, headers, body: String::from_utf8_lossy(&body).into_owned() };
+        evidence::carried(&format!("{}\n{}", answer.header("set-cookie"), answer.body));
+        answer
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use actix_web::{HttpServer, dev::ServerHandle};
+use cartwright_testkit::evidence;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -33,6 +34,7 @@ impl Socket {
 
     /// All that comes back over a connection of its own until it is closed.
     pub(crate) async fn send(&self, request: &[u8]) -> Vec<u8> {
+        evidence::carried(&String::from_utf8_lossy(request));
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use cartwright_domain::{Clock, SystemClock};
 use cartwright_identity::{Claims, JwtSettings, Scopes, Secret, SigningKey, Verifier, mint};
+use cartwright_testkit::evidence;
 
 /// Makes tokens, and knows who believes them.
 pub(crate) struct Mint(Secret);
 
 impl Mint {
     pub(crate) fn new() -> Self {
-        Self(Secret::new("a secret of a test, of thirty-two bytes and more").unwrap())
+        let secret = "a secret of a test, of thirty-two bytes and more";
+        evidence::secret(secret);
+        Self(Secret::new(secret).unwrap())
     }
 
     /// A good one, for an hour.
@@ -23,7 +26,9 @@ impl Mint {
             issued_at: SystemClock.now(),
             lifetime: Duration::from_secs(3600),
         };
-        mint(&SigningKey::secret(self.0.clone()), None, &claims).unwrap()
+        let token = mint(&SigningKey::secret(self.0.clone()), None, &claims).unwrap();
+        evidence::secret(&token);
+        token
     }
 
     pub(crate) async fn verifier(&self) -> Verifier {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::RedisServer;
 use crate::supervise::Supervised;
-use crate::{Error, TlsFiles, locate, ports};
+use crate::{Error, TlsFiles, evidence, locate, ports};
 
 /// How a server should be, made by [`RedisServer::builder`].
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,7 @@ impl RedisBuilder {
     /// becomes part of the URL, so it should be letters and digits.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
+        evidence::secret(password);
         self.password = Some(password.to_owned());
         self
     }
