@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cartwright_testkit::{ServerProcess, evidence, ports};
+use cartwright_testkit::{ServerProcess, eventually, evidence, ports};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -48,6 +48,11 @@ impl Node {
 
     pub(crate) fn wait_ready(&self) {
         self.process.wait_ready(&format!("{}/readyz", self.url), START).unwrap();
+    }
+
+    /// Waits until it says so. It answers a moment before it says that it is ready.
+    pub(crate) async fn says(&self, text: &str) {
+        eventually(START, async || self.process.log().contains(text)).await;
     }
 
     pub(crate) async fn client(&self) -> Client {

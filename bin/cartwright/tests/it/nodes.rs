@@ -30,7 +30,7 @@ async fn serve_refuses_pending_migrations_when_told_to_and_migrate_applies_them(
     let migrated = run(folder.path(), &["migrate"], &variables);
     assert!(migrated.status.success() && text(&migrated).contains("applied"), "{}", text(&migrated));
     let node = Node::start(folder.path(), &variables);
-    assert!(node.process.log().contains("set REDIS_URL"), "{}", node.process.log());
+    node.says("set REDIS_URL").await;
     node.stop();
 }
 

@@ -16,9 +16,8 @@ use crate::kit::{Node, exact_sum, expect, run, text};
 async fn a_first_start_serves_carts_and_a_restart_keeps_them() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::start(folder.path(), &[]);
-    let log = node.process.log();
-    assert!(log.contains("products \"1\" to \"20\""), "{log}");
-    assert!(log.contains("/docs"), "{log}");
+    node.says("products \"1\" to \"20\"").await;
+    node.says("/docs").await;
     let mut client = node.client().await;
     let cart = "/api/v1/carts/ana";
     assert_eq!(expect(&mut client, 200, "GET", cart, "").await["version"], 0);

