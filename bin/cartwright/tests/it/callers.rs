@@ -12,7 +12,7 @@ const SECRET: &str = "a secret of thirty-two bytes, at least";
 
 struct Nodes {
     nodes: [Node; 2],
-    _redis: RedisTopology,
+    redis: RedisTopology,
     _folder: tempfile::TempDir,
 }
 
@@ -30,7 +30,7 @@ impl Nodes {
         all.extend(variables);
         migrate(folder.path(), &all);
         let nodes = [(); 2].map(|()| Node::start(folder.path(), &all));
-        Self { nodes, _redis: redis, _folder: folder }
+        Self { nodes, redis, _folder: folder }
     }
 
     fn turn(&self, turn: usize) -> &Node {
@@ -264,4 +264,28 @@ async fn two_nodes_share_what_an_address_and_a_user_may_do() {
     for node in &nodes.nodes {
         node.stop();
     }
+}
+
+/// Carts go on without Redis; what is kept there only is not made up.
+#[tokio::test]
+async fn sessions_say_that_they_are_away_when_redis_is() {
+    let nodes = Nodes::start(&[]).await;
+    let ana = "x-user-id: ana\r\n";
+    let (status, session) = send(nodes.turn(0), ana, "POST", "/api/v1/sessions", json!({})).await;
+    assert_eq!(status, 201, "{session}");
+    let path = format!("/api/v1/sessions/{}", session["session_id"].as_str().unwrap());
+    assert_eq!(send(nodes.turn(1), ana, "GET", &path, Value::Null).await.0, 200, "on whichever node");
+    nodes.redis.primary.kill();
+    eventually(START, || async {
+        let (status, said) = send(nodes.turn(1), ana, "GET", &path, Value::Null).await;
+        (status, said["code"].as_str()) == (503, Some("sessions_unavailable"))
+    })
+    .await;
+    let (status, cart) = send(nodes.turn(0), ana, "GET", "/cart", Value::Null).await;
+    assert_eq!((status, &cart["version"]), (200, &json!(0)));
+    let profile = json!({"data": {"colour": "green"}});
+    let (status, said) = send(nodes.turn(0), ana, "PUT", "/api/v1/users/ana/profile", profile.clone()).await;
+    assert_eq!(status, 200, "{said}");
+    let (_, shown) = send(nodes.turn(1), ana, "GET", "/api/v1/users/ana/profile", Value::Null).await;
+    assert_eq!(shown["data"], profile["data"]);
 }

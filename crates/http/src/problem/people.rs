@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use cartwright_identity::{people::PeopleError, profiles::ProfileError, sessions::SessionError};
+use cartwright_storage::StorageError;
 
 use super::{Entry, bug, entry, fenced, overloaded, shutting_down, storage};
 
@@ -14,6 +15,13 @@ pub(super) fn sessions(error: &SessionError) -> Entry {
             "There is no such session, or not any more, or it is somebody else's. Begin another one.",
         ),
         SessionError::Conflict(session) => moved("session", session.version),
+        // They may be on Redis, and the database well.
+        SessionError::Storage(StorageError::Unavailable(_)) => entry(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "sessions_unavailable",
+            "Sessions unavailable",
+            "Sessions cannot be reached at the moment. Whether this was done is not known; try again.",
+        ),
         SessionError::Storage(error) => storage(error),
     }
 }
