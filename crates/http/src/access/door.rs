@@ -36,7 +36,7 @@ const MOST_OF_HEADERS: usize = 16 * 1024;
 #[derive(Clone)]
 pub(crate) struct Rules {
     state: Data<AppState>,
-    rules: Rc<[Rule]>,
+    rules: Rc<[(Method, Rule)]>,
 }
 
 /// What is known at once of a request.
@@ -48,11 +48,20 @@ enum Look {
 }
 
 /// A request that may not come in, and how it was counted.
-struct Refused(Problem, Option<Counted>);
+pub(crate) struct Refused(Problem, Option<Counted>);
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self(problem, None)
+    }
+}
+
+impl Refused {
+    pub(crate) fn answer(self, request: HttpRequest) -> ServiceResponse {
+        let Self(problem, counted) = self;
+        let mut response = ServiceResponse::from_err(problem, request);
+        counted.into_iter().for_each(|counted| counted.tell(response.headers_mut()));
+        response
     }
 }
 
@@ -63,9 +72,9 @@ impl Rules {
     }
 
     /// What is said of this. What is not in the table is for nobody but operators.
-    fn rule(&self, method: &Method) -> (Who, Group, Worth) {
-        let rule = self.rules.iter().find(|rule| rule.method == method);
-        rule.map_or((Who::Operators, Group::Writes, Worth::Others), |rule| (rule.who, rule.group, rule.worth))
+    fn rule(&self, method: &Method) -> Rule {
+        const UNSAID: Rule = Rule { who: Who::Operators, group: Group::Writes, worth: Worth::Others };
+        self.rules.iter().find(|(known, _)| known == method).map_or(UNSAID, |(_, rule)| *rule)
     }
 
     /// Before anything else is looked at: whether it is of a size to be looked at, and whether there is time for it.
@@ -84,7 +93,7 @@ impl Rules {
         {
             return Err(Refusal::NoWebSockets.into());
         }
-        self.state.load.begin(self.rule(request.method()).2)
+        self.state.load.begin(self.rule(request.method()).worth)
     }
 
     fn limits(&self, group: Group) -> Option<&Limits> {
@@ -93,7 +102,7 @@ impl Rules {
 
     /// Whether a request may come in, as far as it is known at once. `named`: the `user_id` of its path.
     fn look(&self, request: &HttpRequest, named: Option<&str>) -> Result<Look, Problem> {
-        let (who, group, _) = self.rule(request.method());
+        let Rule { who, group, .. } = self.rule(request.method());
         let counted = self.limits(group).is_some();
         let known = if who == Who::Anyone {
             Known::Caller(Caller::default())
@@ -128,7 +137,7 @@ impl Rules {
         named: Option<&str>,
         known: Known,
     ) -> Result<(Caller, Option<Counted>), Refused> {
-        let (who, group, _) = self.rule(request.method());
+        let Rule { who, group, .. } = self.rule(request.method());
         let caller = match known {
             Known::Caller(caller) => caller,
             Known::Bearer(bearer) => match bearer.verify().await {
@@ -165,10 +174,10 @@ impl Rules {
         &self,
         request: &HttpRequest,
         named: &str,
-    ) -> Result<Option<UnderWay>, Problem> {
+    ) -> Result<Option<UnderWay>, Refused> {
         let begun = self.begin(request)?;
         if let Look::Ask(known) = self.look(request, Some(named))? {
-            self.ask(request, Some(named), known).await.map_err(|Refused(problem, _)| problem)?;
+            self.ask(request, Some(named), known).await?;
         }
         Ok(begun)
     }
@@ -231,11 +240,7 @@ where
                             counted.into_iter().for_each(|counted| counted.tell(response.headers_mut()));
                             Ok(response.map_into_left_body())
                         }
-                        Err(Refused(problem, counted)) => {
-                            let mut response = request.error_response(problem);
-                            counted.into_iter().for_each(|counted| counted.tell(response.headers_mut()));
-                            Ok(response.map_into_right_body())
-                        }
+                        Err(refused) => Ok(refused.answer(request.into_parts().0).map_into_right_body()),
                     }
                 };
                 Entering::Asking { asking: Box::pin(asking) }

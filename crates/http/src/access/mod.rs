@@ -13,7 +13,7 @@ pub use limits::{Limits, Quotas};
 pub use load::{Load, MostUnderWay};
 
 pub(crate) use caller::{Caller, sent_by_another_site};
-pub(crate) use door::{Door, Rules};
+pub(crate) use door::{Door, Refused, Rules};
 pub(crate) use limits::Group;
 pub(crate) use load::describe;
 pub(crate) use table::{Rule, TABLE, rule};

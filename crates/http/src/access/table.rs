@@ -24,13 +24,13 @@ impl Row {
     }
 
     /// Method by method.
-    pub(crate) fn each(&self) -> impl Iterator<Item = Rule> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Method, Rule)> {
         self.methods.split(", ").filter_map(|name| {
             let method: Method = name.parse().ok()?;
             let reads = matches!(method, Method::GET | Method::HEAD);
             let usual = if reads { Group::Reads } else { Group::Writes };
             let group = self.group.unwrap_or(usual);
-            Some(Rule { method, who: self.who, group, worth: self.worth(group) })
+            Some((method, Rule { who: self.who, group, worth: self.worth(group) }))
         })
     }
 
@@ -45,10 +45,9 @@ impl Row {
     }
 }
 
-/// Who may call one thing, and what it is counted with.
-#[derive(Debug, Clone)]
+/// Who may call one thing, what it is counted with, and when it is refused for there being too much to do.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Rule {
-    pub(crate) method: Method,
     pub(crate) who: Who,
     pub(crate) group: Group,
     pub(crate) worth: Worth,
@@ -165,5 +164,6 @@ pub(crate) const TABLE: &[Row] = &[
 
 /// What is said of this. `None`: it is not in the table.
 pub(crate) fn rule(method: &str, path: &str) -> Option<Rule> {
-    TABLE.iter().filter(|row| row.path == path).flat_map(Row::each).find(|rule| rule.method == method)
+    let rows = TABLE.iter().filter(|row| row.path == path);
+    rows.flat_map(Row::each).find(|(known, _)| known == method).map(|(_, rule)| rule)
 }

@@ -32,10 +32,20 @@ macro_rules! read {
 
 /// All addresses. The router tries them in this order: the hottest first, and names before parameters.
 pub(super) fn all() -> Vec<Mounted> {
-    [hottest(), of_products(), of_carts(), of_orders(), of_catalog(), of_jobs(), of_events(), of_operations()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        hottest(),
+        of_products(),
+        of_carts(),
+        of_people(),
+        of_orders(),
+        of_catalog(),
+        of_jobs(),
+        of_events(),
+        of_operations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 const CACHED: &str = "/api/v1/products/{product_id}/cached";
@@ -46,13 +56,13 @@ pub(super) fn hot(config: &mut ServiceConfig, state: &Data<AppState>) {
     let rules = Rules::of(CACHED, state);
     let handler = async move |request: &HttpRequest, state: &AppState, id: &str| {
         let _begun = rules.begin(request)?;
-        cached::cached_by(request, state, product_named(id)?).await
+        Ok(cached::cached_by(request, state, product_named(id)?).await?)
     };
     config.service(Hot { route: CACHED, handler, state: state.clone() });
     let rules = Rules::of(CART, state);
     let handler = async move |request: &HttpRequest, state: &AppState, id: &str| {
         let _begun = rules.admit(request, id).await?;
-        carts::get_cart_of(request, state, owner_named(id)?).await
+        Ok(carts::get_cart_of(request, state, owner_named(id)?).await?)
     };
     config.service(Hot { route: CART, handler, state: state.clone() });
 }
@@ -134,7 +144,7 @@ fn of_carts() -> Vec<Mounted> {
     ]
 }
 
-fn of_orders() -> Vec<Mounted> {
+fn of_people() -> Vec<Mounted> {
     vec![
         at("/api/v1/sessions", POST, |resource| resource.route(post().to(sessions::create))),
         at("/session/create", POST, |resource| resource.route(post().to(sessions::create))),
@@ -172,6 +182,11 @@ fn of_orders() -> Vec<Mounted> {
             resource.route(delete().to(sessions::end))
         }),
         at("/api/v1/guests", POST, |resource| resource.route(post().to(guests::create))),
+    ]
+}
+
+fn of_orders() -> Vec<Mounted> {
+    vec![
         at("/api/v1/orders/{order_id}", GET, read!(look::get)),
         at("/api/v1/orders/{order_id}/status", GET, read!(look::status)),
         at("/api/v1/orders/{order_id}/steps", POST, |resource| resource.route(post().to(buy::step))),

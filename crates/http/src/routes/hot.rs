@@ -15,7 +15,7 @@ use actix_web::{
     web::Data,
 };
 
-use crate::{AppState, observe::Watch, problem::Problem};
+use crate::{AppState, access::Refused, observe::Watch};
 
 /// A read of something that is named by one id in the address.
 pub(super) struct Hot<H> {
@@ -40,7 +40,7 @@ fn either(response: ServiceResponse<EitherBody<BoxBody>>) -> ServiceResponse {
 
 impl<H> HttpServiceFactory for Hot<H>
 where
-    H: AsyncFn(&HttpRequest, &AppState, &str) -> Result<HttpResponse, Problem> + 'static,
+    H: AsyncFn(&HttpRequest, &AppState, &str) -> Result<HttpResponse, Refused> + 'static,
 {
     fn register(self, config: &mut AppService) {
         let Self { route, handler, state } = self;
@@ -59,7 +59,7 @@ where
                 let id = id(request.path(), before, after).unwrap_or_default();
                 Ok(match handler(&request, &state, id).await {
                     Ok(response) => ServiceResponse::new(request, response),
-                    Err(problem) => ServiceResponse::from_err(problem, request),
+                    Err(refused) => refused.answer(request),
                 })
             });
             async move { answered.await.map(either) }

@@ -135,5 +135,8 @@ async fn tokens_cannot_be_tried_out() {
     };
     assert_eq!(texts.len(), 1, "{texts:?}");
     refused(&shop.send(with("a.b.c")).await);
+    // Where a read goes past the router it is told as much.
+    let hot = request(Method::GET, "/api/v1/carts/ana").insert_header(("authorization", "Bearer a.b.c"));
+    refused(&shop.send(by_proxy(hot, "203.0.113.7")).await);
     assert_eq!(shop.send(with(&good)).await.status, 200, "who has a good one is let in");
 }
