@@ -23,7 +23,7 @@ pub(crate) struct Limits {
     /// New guests and sessions, likewise; and of an address, tokens that are not good.
     pub(crate) logins: u32,
     /// As many users as this may share an address: all of them together may ask so many times as often. 0: addresses are not
-    /// counted. Too high: one machine does the work of many. Too low: offices and mobile networks are refused.
+    /// counted; those of this machine never are. Too high: one machine does the work of many. Too low: offices and mobile networks are refused.
     pub(crate) users_of_an_address: u32,
     /// Users and addresses that are counted in this process, where there is no Redis. Too high: memory, some 100 bytes each.
     /// Too low: who asked least is forgotten.

@@ -24,7 +24,8 @@ pub(super) fn also(path: &str, method: &str, body: bool) -> Also {
         of_jobs(&mut also, path);
     }
     if path == "/api/v1/guests" {
-        also.statuses.push("422");
+        // A cookie for a page of another site.
+        also.statuses.extend(["403", "422"]);
         also.headers.push("Cache-Control");
     }
     if path.contains("/session") || IN_PEOPLE.iter().any(|end| path.ends_with(end)) {

@@ -175,3 +175,34 @@ async fn other_origins_are_answered_when_they_are_configured() {
     let other = request(Method::GET, CART).insert_header(("origin", "https://evil.example"));
     assert_eq!(open.send(other).await.header("access-control-allow-origin"), "");
 }
+
+/// What the document says that a client may send and is told, a page of another origin may send and see.
+#[actix_web::test]
+async fn pages_of_other_origins_send_and_see_what_is_documented() {
+    const SHOP: &str = "https://shop.example";
+    let shop = Shop::with(HttpSettings { cors_origins: vec![SHOP.to_owned()], ..HttpSettings::default() });
+    let document: serde_json::Value = serde_json::from_str(&cartwright_http::openapi()).unwrap();
+    let parameters = document["components"]["parameters"].as_object().unwrap().values();
+    let sent: Vec<&str> = parameters
+        .filter(|parameter| parameter["in"] == "header")
+        .map(|parameter| parameter["name"].as_str().unwrap())
+        .chain(["Authorization", "X-Guest-Token", "X-User-ID", "Content-Type"])
+        .collect();
+    assert!(sent.contains(&"X-Session-ID") && sent.contains(&"Idempotency-Key"), "{sent:?}");
+    for name in sent {
+        let preflight = request(Method::OPTIONS, CART)
+            .insert_header(("origin", SHOP))
+            .insert_header(("access-control-request-method", "DELETE"))
+            .insert_header(("access-control-request-headers", name.to_ascii_lowercase()));
+        assert_eq!(shop.send(preflight).await.status, 200, "{name}");
+    }
+    let read = shop.send(request(Method::GET, CART).insert_header(("origin", SHOP))).await;
+    let seen = read.header("access-control-expose-headers").to_ascii_lowercase();
+    let seen: Vec<&str> = seen.split(',').map(str::trim).collect();
+    // The first everybody is told anyway; the other is for caches in front.
+    const OTHERS: [&str; 2] = ["cache-control", "surrogate-key"];
+    for name in document["components"]["headers"].as_object().unwrap().keys() {
+        let name = name.to_ascii_lowercase();
+        assert!(OTHERS.contains(&name.as_str()) || seen.contains(&name.as_str()), "{name} of {seen:?}");
+    }
+}

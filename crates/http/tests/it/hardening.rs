@@ -164,6 +164,8 @@ async fn other_sites_do_not_change_who_a_browser_is() {
     {
         let refused = shop.send(ask(site, origin, cookie)).await;
         refused.problem(403, "cross_site");
+        let document: serde_json::Value = serde_json::from_str(&cartwright_http::openapi()).unwrap();
+        assert!(document["paths"]["/api/v1/guests"]["post"]["responses"]["403"].is_object());
         assert_eq!(refused.header("set-cookie"), "");
     }
     for (site, origin) in [("cross-site", "https://shop.example"), ("same-origin", "https://evil.example")] {

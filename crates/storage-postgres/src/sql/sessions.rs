@@ -14,14 +14,15 @@ macro_rules! columns {
     };
 }
 
-/// The sessions of an owner beyond the first so many, but for those that somebody else is about to change: rows are locked in
-/// no order that all would keep to.
+/// The sessions of an owner beside one that he gets, beyond so many, but for those that somebody else is about to change: rows
+/// are locked in no order that all would keep to.
 macro_rules! trimmed {
-    ($owner:literal, $most:literal) => {
+    ($owner:literal, $most:literal $(, if $condition:literal)?) => {
         concat!(
             "DELETE FROM sessions WHERE ctid = ANY (ARRAY( \
                  SELECT ctid FROM sessions WHERE owner = ",
             $owner,
+            $(" AND ", $condition,)?
             " ORDER BY expires_at DESC, hash OFFSET greatest(0, ",
             $most,
             " - 1) FOR UPDATE SKIP LOCKED))"
@@ -113,9 +114,7 @@ statement! {
         "WITH done AS ( \
              UPDATE sessions SET hash = $2, owner = $3, created_at = $4, seen_at = $4, expires_at = $5 \
              WHERE hash = $1 AND expires_at > $4 RETURNING ", columns!(), "), \
-         trimmed AS (DELETE FROM sessions WHERE ctid = ANY (ARRAY( \
-             SELECT ctid FROM sessions WHERE owner = $3 AND hash <> $1 AND EXISTS (SELECT FROM done) \
-             ORDER BY expires_at DESC, hash OFFSET greatest(0, $6 - 1) FOR UPDATE SKIP LOCKED))) \
+         trimmed AS (", trimmed!("$3", "$6", if "hash <> $1 AND EXISTS (SELECT FROM done)"), ") \
          SELECT * FROM done"
     )
 }
